@@ -1,0 +1,27 @@
+// Which thread a function runs on, said in a comment and checked here.
+#ifndef CRIER_SERVER_BASE_THREAD_ROLE_H_
+#define CRIER_SERVER_BASE_THREAD_ROLE_H_
+
+#include <atomic>
+#include <cassert>
+#include <thread>
+
+namespace crier {
+
+// A role that one thread plays at a time, e.g. "the thread of shard 3". The thread that plays it
+// calls Enter; functions that belong to it assert IsCurrent.
+class ThreadRole {
+ public:
+  // The calling thread plays this role from now on.
+  void Enter() { holder_.store(std::this_thread::get_id(), std::memory_order_relaxed); }
+  bool IsCurrent() const {
+    return holder_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
+
+ private:
+  std::atomic<std::thread::id> holder_{};
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_BASE_THREAD_ROLE_H_

@@ -1,0 +1,104 @@
+// A topic's log in one encoding: an append-only run of encoded events, each with an offset, of
+// which any run is a valid transmission. The log is the queue: whoever reads keeps an offset, and
+// nothing is copied or queued for it.
+//
+// A log has one writer, its topic's home shard. Shards that only read hold a replica: the same
+// chunks, and their own idea of head and tail, moved forward by LogDeltas that the writer sends.
+#ifndef CRIER_SERVER_ENGINE_EVENT_LOG_H_
+#define CRIER_SERVER_ENGINE_EVENT_LOG_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "server/base/clock.h"
+#include "server/engine/chunk.h"
+#include "server/engine/options.h"
+
+namespace crier {
+
+// What a replica needs to catch up with its log.
+struct LogDelta {
+  absl::InlinedVector<ChunkPtr, 1> chunks;  // those the replica may not have yet, oldest first
+  uint64_t head = 0;
+  uint64_t tail = 1;
+  bool replace = false;  // the chunks are the whole log: forget the old ones
+};
+
+// Events that lie side by side in one chunk.
+struct Run {
+  const Chunk* chunk = nullptr;
+  const char* data = nullptr;
+  size_t size = 0;
+  uint64_t first = 0;  // offsets, both included
+  uint64_t last = 0;
+  bool empty() const { return chunk == nullptr; }
+};
+
+// Not thread-safe; the chunks it hands out are readable on any thread up to the run's last offset.
+class EventLog {
+ public:
+  // `base`: the offset before the first one that Append will give out.
+  explicit EventLog(const LogLimits& limits, uint64_t base = 0);
+
+  // The last offset given out; 0: none yet.
+  uint64_t head() const { return head_; }
+  // The oldest offset kept; head() + 1: none.
+  uint64_t tail() const { return tail_; }
+  // Memory of its chunks, in bytes.
+  size_t memory() const { return memory_; }
+
+  // --- Writing.
+
+  // Appends one event that was received `at`, as offset head() + 1, and moves the tail to keep the
+  // limits. Not after the log's own last event in time.
+  void Append(std::string_view event, TimePoint at);
+
+  // Drops what is older than the age limit. Returns true where the tail moved.
+  bool ExpireBefore(TimePoint now);
+
+  // Drops events from the tail on: those before `offset`.
+  void DropBefore(uint64_t offset);
+
+  // Gives way to others: drops about half of its memory, or all of it where it is one chunk.
+  void Shrink();
+
+  // What was added since the last call, for replicas that have all that came before.
+  LogDelta TakeDelta();
+  // The whole log, for a new replica.
+  LogDelta Snapshot() const;
+  // For a replica.
+  void Apply(const LogDelta& delta);
+
+  // --- Reading.
+
+  // Events from offset `from` on, at most about `budget` bytes of them but at least one; all in one
+  // chunk, so there may be more behind. Empty at the head. REQUIRES: from >= tail().
+  Run Read(uint64_t from, size_t budget) const;
+
+  // When the event was received. REQUIRES: tail() <= offset <= head().
+  TimePoint ReceivedAt(uint64_t offset) const;
+
+ private:
+  const Chunk& ChunkOf(uint64_t offset) const;
+  uint64_t LastOffsetOf(size_t chunk_index) const;
+  void AddChunk(size_t event_size, TimePoint at);
+  void FreeChunks();
+  void EnforceLimits();
+
+  const LogLimits* limits_;
+  std::vector<ChunkPtr> chunks_;  // oldest first; few (1 MiB / 64 KiB), so erasing the front is cheap
+  uint64_t head_;
+  uint64_t tail_;
+  size_t bytes_ = 0;   // of the events from tail to head
+  size_t memory_ = 0;  // of the chunks
+  uint64_t announced_ = 0;  // first offset of the newest chunk that TakeDelta has returned
+  bool replaced_ = false;
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_ENGINE_EVENT_LOG_H_

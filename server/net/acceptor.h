@@ -1,0 +1,59 @@
+// Accepts connections for both transports: counts them, caps them, and keeps a reserve of
+// descriptors, so that a flood ends in refusals and not in a server that accepts no more.
+//
+// The process owns accepting because gRPC 1.51 stops accepting for good once descriptors run out,
+// and has no cap on connections.
+#ifndef CRIER_SERVER_NET_ACCEPTOR_H_
+#define CRIER_SERVER_NET_ACCEPTOR_H_
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/net/connection_table.h"
+#include "server/net/unique_fd.h"
+
+namespace crier {
+
+// A connection that was just accepted: non-blocking, close-on-exec, TCP_NODELAY set.
+struct AcceptedConnection {
+  UniqueFd fd;
+  std::string peer;      // the peer's address without its port: "127.0.0.1", "::1"
+  int listener_fd = -1;  // the listening socket it came in on
+  // Holds this connection's place in the count until it is destroyed (on any thread).
+  ConnectionTable::Place place;
+};
+
+// Listens on the addresses of one flag and hands over what it accepts.
+//
+// Runs on: the thread of the io_context given, but for the constructor and Listen.
+class Acceptor {
+ public:
+  using Handler = absl::AnyInvocable<void(AcceptedConnection)>;
+  // What to do with a connection over the cap before it is closed: e.g. write an HTTP 503 with a
+  // single non-blocking send. May be null.
+  using Refuser = void (*)(int fd);
+
+  // `io` and `table` outlive the acceptor. `handler` runs on the thread of `io`.
+  Acceptor(boost::asio::io_context& io, ConnectionTable* table, Handler handler,
+           Refuser refuser = nullptr);
+  ~Acceptor();
+
+  // Binds and listens on a comma-separated list of addresses: "127.0.0.1:8000", "[::1]:0",
+  // "localhost:8000", "0.0.0.0:8000", "[::]:8000" (IPv4 too). The status names the address and the
+  // reason, for people. Accepting begins with Start.
+  absl::Status Listen(std::string_view addresses);
+
+  // The addresses with their real ports, as "127.0.0.1:8000,[::1]:8001". After Listen.
+  std::string addresses() const;
+
+  // Begins to accept. Thread-safe.
+  void Start();
+  // Closes the listening sockets. Runs on: the thread of `io`.
+  void Stop();
