@@ -43,6 +43,22 @@ inline constexpr size_t kSkipCount = 3;
 enum class ResumeKind : uint8_t { kComplete, kGap, kNewEpoch };
 inline constexpr size_t kResumeCount = 3;
 
+// Why a connection was refused; the label of crier_connections_refused_total.
+enum class RefusalKind : uint8_t {
+  kTotal,       // as many connections as there may be
+  kPerAddress,  // as many from this address
+  kDescriptors  // no descriptor left
+};
+inline constexpr size_t kRefusalCount = 3;
+
+// Connections of both transports, before they are sessions. Written under the lock of the
+// ConnectionTable.
+struct ConnectionMetrics {
+  Gauge open;
+  Gauge limit;
+  std::array<Counter, kRefusalCount> refused;
+};
+
 // One shard's instruments. Written on the shard's thread only.
 struct ShardMetrics {
   struct PerTransport {
@@ -58,9 +74,7 @@ struct ShardMetrics {
 
   std::array<PerTransport, kTransportCount> transports;
   PerTransport& of(TransportKind kind) { return transports[static_cast<size_t>(kind)]; }
-  const PerTransport& of(TransportKind kind) const {
-    return transports[static_cast<size_t>(kind)];
-  }
+  const PerTransport& of(TransportKind kind) const { return transports[static_cast<size_t>(kind)]; }
 
   // The study's own names: ws_connections, all_ws_connections_total, ...
   Gauge ws_connections;
@@ -82,6 +96,7 @@ class Metrics final : public prometheus::Collectable {
 
   // The reference lives as long as this object.
   ShardMetrics& shard(size_t index) { return *shards_[index]; }
+  ConnectionMetrics& connections() { return connections_; }
 
   // Thread-safe.
   std::vector<prometheus::MetricFamily> Collect() const override;
@@ -91,6 +106,7 @@ class Metrics final : public prometheus::Collectable {
 
  private:
   std::vector<std::unique_ptr<ShardMetrics>> shards_;
+  ConnectionMetrics connections_;
 };
 
 }  // namespace crier

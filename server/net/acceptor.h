@@ -8,6 +8,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/net/connection_table.h"
+#include "server/net/listen_address.h"
 #include "server/net/unique_fd.h"
 
 namespace crier {
@@ -40,10 +42,19 @@ class Acceptor {
   // single non-blocking send. May be null.
   using Refuser = void (*)(int fd);
 
+  // At most so many connections are accepted before other handlers of the thread run.
+  static constexpr int kBatch = 64;
+  // How long to let the listening sockets be where accepting fails for want of memory or
+  // descriptors and the reserve could not help.
+  static constexpr std::chrono::milliseconds kRetryDelay{50};
+
   // `io` and `table` outlive the acceptor. `handler` runs on the thread of `io`.
   Acceptor(boost::asio::io_context& io, ConnectionTable* table, Handler handler,
            Refuser refuser = nullptr);
+  // Runs on: the thread of `io`, or any once that has ended.
   ~Acceptor();
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
 
   // Binds and listens on a comma-separated list of addresses: "127.0.0.1:8000", "[::1]:0",
   // "localhost:8000", "0.0.0.0:8000", "[::]:8000" (IPv4 too). The status names the address and the
@@ -57,3 +68,39 @@ class Acceptor {
   void Start();
   // Closes the listening sockets. Runs on: the thread of `io`.
   void Stop();
+
+ private:
+  struct Listener {
+    boost::asio::posix::stream_descriptor socket;
+    std::string address;  // with its real port
+  };
+  enum class Step {
+    kAccepted,   // there may be more
+    kDrained,    // nobody is waiting
+    kExhausted,  // somebody is, and can be neither served nor refused for now
+  };
+
+  absl::StatusOr<std::unique_ptr<Listener>> Open(const ListenAddress& address);
+  void Wait(Listener* listener);
+  void AcceptBatch(Listener* listener);
+  Step AcceptOne(int listener_fd);
+  Step RefuseWithReserve(int listener_fd);
+  void RetryLater(Listener* listener);
+  void OpenReserve();
+
+  boost::asio::io_context& io_;
+  ConnectionTable* const table_;
+  Handler handler_;
+  const Refuser refuser_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  bool stopped_ = false;
+  // Given up for a moment to accept, and turn away, who comes when no other descriptor is left.
+  UniqueFd reserve_;
+  bool exhaustion_logged_ = false;
+  // Handlers that come after the destructor see that it is gone.
+  std::shared_ptr<void> alive_ = std::make_shared<char>();
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_NET_ACCEPTOR_H_

@@ -6,10 +6,14 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
 #include "server/base/mutex.h"
+#include "server/metrics/metrics.h"
 
 namespace crier {
 
@@ -21,13 +25,14 @@ class ConnectionTable {
     size_t per_address = 0;  // 0: no limit
   };
 
-  // One connection's place; gives it back when destroyed.
+  // One connection's place; gives it back when destroyed, on any thread.
   class Place {
    public:
     Place() = default;
     Place(Place&& other) noexcept
         : table_(std::exchange(other.table_, nullptr)), address_(std::move(other.address_)) {}
     Place& operator=(Place&& other) noexcept {
+      if (this == &other) return *this;
       Release();
       table_ = std::exchange(other.table_, nullptr);
       address_ = std::move(other.address_);
@@ -41,16 +46,60 @@ class ConnectionTable {
     Place(ConnectionTable* table, std::string address)
         : table_(table), address_(std::move(address)) {}
     ConnectionTable* table_ = nullptr;
-    std::string address_;
+    std::string address_;  // empty where addresses are not counted
   };
 
-  explicit ConnectionTable(Limits limits);
+  // `metrics` may be null; else it outlives the table.
+  explicit ConnectionTable(Limits limits, Metrics* metrics = nullptr);
+  ConnectionTable(const ConnectionTable&) = delete;
+  ConnectionTable& operator=(const ConnectionTable&) = delete;
 
-  // nullopt: over a limit.
+  // nullopt: over a limit, also after asking the reclaimer for places that are free without our
+  // knowing. The refusal is counted.
   std::optional<Place> Enter(std::string_view address);
 
-  size_t size() const;
+  // Counts a connection that was refused because no descriptor was left for it.
+  void CountOutOfDescriptors();
 
-  // How many connections this process can hold: its descriptor limit, less those in use now, less
-  // a reserve for itself.
+  size_t size() const;
+  // How many connections may be open at once.
+  size_t limit() const;
+
+  // Asks again what descriptors allow, where Limits::total is 0. To be called once all that opens
+  // descriptors when the server starts has done so; what was open before counts as the server's
+  // own.
+  void MeasureAllowance();
+
+  // `reclaim` is called when a connection would be refused, on the thread of that Enter, and may
+  // release Places. Null: none. Returns once no call of the former one runs any more. Must not be
+  // called from within `reclaim`.
+  void SetReclaimer(absl::AnyInvocable<void()> reclaim);
+
+  // How many connections this process can hold: its descriptor limit, less those in use now, less a
+  // reserve for itself of max(8, a 64th of the limit): log files, /proc reads of a scrape, what
+  // gRPC opens as it goes. Raises the soft limit to the hard one first, to at most 1,048,576. Never
+  // 0.
   static size_t DescriptorAllowance();
+
+ private:
+  std::optional<Place> TryEnter(std::string_view address, RefusalKind* refusal);
+  void Leave(const std::string& address);
+  void CountRefusal(RefusalKind reason);
+
+  const Limits limits_;
+  ConnectionMetrics* const metrics_;  // null: not counted
+
+  mutable Mutex mutex_;
+  size_t total_limit_ ABSL_GUARDED_BY(mutex_);
+  size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Only with a limit per address; an address without connections has no entry.
+  absl::flat_hash_map<std::string, size_t> per_address_ ABSL_GUARDED_BY(mutex_);
+
+  // Taken before mutex_, never while it is held.
+  Mutex reclaim_mutex_;
+  absl::AnyInvocable<void()> reclaim_ ABSL_GUARDED_BY(reclaim_mutex_);
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_NET_CONNECTION_TABLE_H_

@@ -1,0 +1,258 @@
+#include "server/metrics/metrics.h"
+
+#include <prometheus/client_metric.h>
+#include <prometheus/metric_family.h>
+#include <prometheus/metric_type.h>
+#include <prometheus/text_serializer.h>
+
+#include <limits>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "server/metrics/process_stats.h"
+
+namespace crier {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+using Shards = std::vector<std::unique_ptr<ShardMetrics>>;
+using PerTransport = ShardMetrics::PerTransport;
+
+// In the order of the enums.
+constexpr std::array<std::string_view, kTransportCount> kTransportLabels = {"websocket", "grpc"};
+constexpr std::array<std::string_view, kActionCount> kActionLabels = {
+    "direct",      "broadcast", "ping",  "pong",   "subscribe",
+    "unsubscribe", "presence",  "hello", "invalid"};
+constexpr std::array<std::string_view, kSkipCount> kSkipLabels = {"slow_consumer", "expired",
+                                                                  "new_epoch"};
+constexpr std::array<std::string_view, kResumeCount> kResumeLabels = {"complete", "gap",
+                                                                      "new_epoch"};
+constexpr std::array<std::string_view, kRefusalCount> kRefusalLabels = {"total", "per_address",
+                                                                        "descriptors"};
+
+// --- One instrument, added to a metric that starts as all zero.
+
+void AddTo(ClientMetric* metric, const Counter& counter) {
+  metric->counter.value += static_cast<double>(counter.value());
+}
+
+void AddTo(ClientMetric* metric, const Gauge& gauge) {
+  metric->gauge.value += static_cast<double>(gauge.value());
+}
+
+void AddTo(ClientMetric* metric, const Histogram& histogram) {
+  constexpr size_t kBuckets = Histogram::kBounds.size() + 1;
+  ClientMetric::Histogram& sum = metric->histogram;
+  if (sum.bucket.empty()) {
+    sum.bucket.resize(kBuckets);
+    for (size_t i = 0; i < kBuckets; ++i) {
+      sum.bucket[i].upper_bound = i < Histogram::kBounds.size()
+                                      ? Histogram::kBounds[i]
+                                      : std::numeric_limits<double>::infinity();
+    }
+  }
+  uint64_t cumulative = 0;
+  for (size_t i = 0; i < kBuckets; ++i) {
+    cumulative += histogram.bucket(i);
+    sum.bucket[i].cumulative_count += cumulative;
+  }
+  sum.sample_count += cumulative;
+  sum.sample_sum += histogram.sum();
+}
+
+ClientMetric& AddLabel(ClientMetric& metric, std::string_view name, std::string_view value) {
+  ClientMetric::Label label;
+  label.name = name;
+  label.value = value;
+  metric.label.push_back(std::move(label));
+  return metric;
+}
+
+// --- How a family is filled: one function per kind of label set.
+
+// One value, of all shards together.
+template <auto member>
+void Sum(const Shards& shards, MetricFamily* family) {
+  ClientMetric& metric = family->metric.emplace_back();
+  for (const auto& shard : shards) AddTo(&metric, (*shard).*member);
+}
+
+// One value per transport.
+template <auto member>
+void ByTransport(const Shards& shards, MetricFamily* family) {
+  for (size_t t = 0; t < kTransportCount; ++t) {
+    ClientMetric& metric =
+        AddLabel(family->metric.emplace_back(), "transport", kTransportLabels[t]);
+    for (const auto& shard : shards) AddTo(&metric, shard->transports[t].*member);
+  }
+}
+
+void EndedByOutcome(const Shards& shards, MetricFamily* family) {
+  for (size_t t = 0; t < kTransportCount; ++t) {
+    for (const OutcomeInfo& info : AllOutcomes()) {
+      ClientMetric& metric =
+          AddLabel(family->metric.emplace_back(), "transport", kTransportLabels[t]);
+      AddLabel(metric, "outcome", info.label);
+      for (const auto& shard : shards) {
+        AddTo(&metric, shard->transports[t].ended[static_cast<size_t>(info.outcome)]);
+      }
+    }
+  }
+}
+
+void ReceivedByAction(const Shards& shards, MetricFamily* family) {
+  for (size_t t = 0; t < kTransportCount; ++t) {
+    for (size_t a = 0; a < kActionCount; ++a) {
+      ClientMetric& metric =
+          AddLabel(family->metric.emplace_back(), "transport", kTransportLabels[t]);
+      AddLabel(metric, "action", kActionLabels[a]);
+      for (const auto& shard : shards) AddTo(&metric, shard->transports[t].received[a]);
+    }
+  }
+}
+
+// One value per entry of an array of the shard, under one label.
+template <auto member, const auto& labels>
+void ByLabel(std::string_view label, const Shards& shards, MetricFamily* family) {
+  for (size_t i = 0; i < labels.size(); ++i) {
+    ClientMetric& metric = AddLabel(family->metric.emplace_back(), label, labels[i]);
+    for (const auto& shard : shards) AddTo(&metric, ((*shard).*member)[i]);
+  }
+}
+
+void SkippedByReason(const Shards& shards, MetricFamily* family) {
+  ByLabel<&ShardMetrics::events_skipped, kSkipLabels>("reason", shards, family);
+}
+
+void ResumesByResult(const Shards& shards, MetricFamily* family) {
+  ByLabel<&ShardMetrics::resumes, kResumeLabels>("result", shards, family);
+}
+
+// --- The table: every metric that shards count.
+
+struct Row {
+  std::string_view name;
+  MetricType type;
+  void (*fill)(const Shards&, MetricFamily*);
+  std::string_view help;
+};
+
+constexpr Row kRows[] = {
+    {"ws_connections", MetricType::Gauge, &Sum<&ShardMetrics::ws_connections>,
+     "WebSocket connections that are open now."},
+    {"all_ws_connections_total", MetricType::Counter, &Sum<&ShardMetrics::ws_connections_accepted>,
+     "WebSocket connections accepted since the server started."},
+    {"ws_conn_closed_errors_total", MetricType::Counter, &Sum<&ShardMetrics::ws_closed_errors>,
+     "WebSocket connections that ended other than by a close frame of either side. A peer whose "
+     "close frame was followed by a reset ended cleanly and is not counted."},
+    {"ws_broadcast_duration_seconds", MetricType::Histogram,
+     &Sum<&ShardMetrics::ws_broadcast_seconds>,
+     "From a broadcast's receipt until every session that could take it had been handed it, on "
+     "every shard and transport. A session for which the kernel takes no bytes is lagging from "
+     "then on and is waited for no longer."},
+    {"ws_message_handling_duration_seconds", MetricType::Histogram,
+     &Sum<&ShardMetrics::ws_handling_seconds>,
+     "From a WebSocket message's last byte read until it was handed to the engine, decoding "
+     "included."},
+    {"crier_sessions", MetricType::Gauge, &ByTransport<&PerTransport::sessions>,
+     "Sessions that are open now."},
+    {"crier_sessions_lagging", MetricType::Gauge, &ByTransport<&PerTransport::sessions_lagging>,
+     "Sessions for which the kernel, or the peer's flow control, takes no bytes now."},
+    {"crier_sessions_ended_total", MetricType::Counter, &EndedByOutcome,
+     "Sessions that ended, by why."},
+    {"crier_messages_received_total", MetricType::Counter, &ReceivedByAction,
+     "Frames received from clients, by what they asked for; invalid: refused before that was "
+     "known."},
+    {"crier_events_delivered_total", MetricType::Counter,
+     &ByTransport<&PerTransport::events_delivered>,
+     "Events handed to sessions: one broadcast to a hundred sessions is a hundred."},
+    {"crier_events_skipped_total", MetricType::Counter, &SkippedByReason,
+     "Events that sessions were told they will not get, by why."},
+    {"crier_delivery_seconds", MetricType::Histogram, &ByTransport<&PerTransport::delivery_seconds>,
+     "From a message's receipt until it was handed to the kernel, per delivery, sampled."},
+    {"crier_bytes_sent_total", MetricType::Counter, &ByTransport<&PerTransport::bytes_sent>,
+     "Bytes of events handed to the kernel, or to gRPC."},
+    {"crier_writes_total", MetricType::Counter, &ByTransport<&PerTransport::writes>,
+     "Writes to the kernel, or to gRPC: delivered events over writes is the batching."},
+    {"crier_topics", MetricType::Gauge, &Sum<&ShardMetrics::topics>, "Topics that exist now."},
+    {"crier_log_bytes", MetricType::Gauge, &Sum<&ShardMetrics::log_bytes>,
+     "Memory of all topics' logs, in bytes."},
+    {"crier_resumes_total", MetricType::Counter, &ResumesByResult,
+     "Resume points answered: complete, with a gap, or of an epoch that is over."},
+};
+
+MetricFamily Family(std::string_view name, MetricType type, std::string_view help) {
+  MetricFamily family;
+  family.name = name;
+  family.help = help;
+  family.type = type;
+  return family;
+}
+
+// --- What belongs to no shard.
+
+void AppendConnections(const ConnectionMetrics& connections, std::vector<MetricFamily>* out) {
+  MetricFamily& open = out->emplace_back(
+      Family("crier_connections", MetricType::Gauge,
+             "Connections that are open now, on both ports, sessions or not yet."));
+  AddTo(&open.metric.emplace_back(), connections.open);
+  MetricFamily& limit =
+      out->emplace_back(Family("crier_connections_limit", MetricType::Gauge,
+                               "Connections that may be open at once, on both ports."));
+  AddTo(&limit.metric.emplace_back(), connections.limit);
+  MetricFamily& refused = out->emplace_back(
+      Family("crier_connections_refused_total", MetricType::Counter,
+             "Connections closed as soon as they were accepted: over the limit in all, over the "
+             "limit of one address, or for want of descriptors."));
+  for (size_t i = 0; i < kRefusalCount; ++i) {
+    AddTo(&AddLabel(refused.metric.emplace_back(), "reason", kRefusalLabels[i]),
+          connections.refused[i]);
+  }
+}
+
+// Names and meanings: prometheus.io, "Writing client libraries", "Process metrics".
+void AppendProcess(std::vector<MetricFamily>* out) {
+  const ProcessStats stats = ReadProcessStats();
+  const auto append = [out](std::string_view name, MetricType type, std::optional<double> value,
+                            std::string_view help) {
+    if (!value.has_value()) return;
+    ClientMetric& metric = out->emplace_back(Family(name, type, help)).metric.emplace_back();
+    (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = *value;
+  };
+  append("process_cpu_seconds_total", MetricType::Counter, stats.cpu_seconds,
+         "User and system CPU time spent, in seconds.");
+  append("process_resident_memory_bytes", MetricType::Gauge, stats.resident_bytes,
+         "Resident memory, in bytes.");
+  append("process_virtual_memory_bytes", MetricType::Gauge, stats.virtual_bytes,
+         "Virtual memory, in bytes.");
+  append("process_open_fds", MetricType::Gauge, stats.open_descriptors,
+         "File descriptors that are open now.");
+  append("process_max_fds", MetricType::Gauge, stats.max_descriptors,
+         "File descriptors that may be open at once.");
+  append("process_start_time_seconds", MetricType::Gauge, stats.start_seconds,
+         "When the process started, in seconds since 1970.");
+}
+
+}  // namespace
+
+Metrics::Metrics(size_t shards) {
+  for (size_t i = 0; i < shards; ++i) shards_.push_back(std::make_unique<ShardMetrics>());
+}
+
+std::vector<MetricFamily> Metrics::Collect() const {
+  std::vector<MetricFamily> families;
+  for (const Row& row : kRows) {
+    row.fill(shards_, &families.emplace_back(Family(row.name, row.type, row.help)));
+  }
+  AppendConnections(connections_, &families);
+  AppendProcess(&families);
+  return families;
+}
+
+std::string Metrics::Text() const { return prometheus::TextSerializer().Serialize(Collect()); }
+
+}  // namespace crier
