@@ -1,0 +1,26 @@
+// Writing JSON by hand: what the plain dialect's frames are made of.
+#ifndef CRIER_SERVER_CODEC_JSON_TEXT_H_
+#define CRIER_SERVER_CODEC_JSON_TEXT_H_
+
+#include <charconv>
+#include <concepts>
+#include <string>
+#include <string_view>
+
+namespace crier {
+
+// Appends `text` as a JSON string, quotes included. Only what RFC 8259, section 7, says has to be
+// escaped is. REQUIRES: `text` is UTF-8 (the model's strings are: protobuf refuses others).
+void AppendJsonString(std::string_view text, std::string* out);
+
+// Appends a whole number in decimal.
+template <std::integral T>
+void AppendDecimal(T number, std::string* out) {
+  char digits[20];  // of -2^63 and of 2^64 - 1
+  const auto end = std::to_chars(digits, digits + sizeof(digits), number).ptr;
+  out->append(digits, end);
+}
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_CODEC_JSON_TEXT_H_

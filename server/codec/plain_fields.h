@@ -1,0 +1,66 @@
+// What a plain message says, key by key: the first half of decoding it.
+#ifndef CRIER_SERVER_CODEC_PLAIN_FIELDS_H_
+#define CRIER_SERVER_CODEC_PLAIN_FIELDS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/codec/decode_error.h"
+
+namespace crier {
+
+// The keys of the plain dialect, in the order in which faults are reported.
+enum class PlainKey : uint8_t {
+  kActionType,
+  kBody,
+  kUserId,
+  kData,
+  kTo,
+  kTopic,
+  kId,
+  kEpoch,
+  kOffset,
+};
+inline constexpr size_t kPlainKeyCount = static_cast<size_t>(PlainKey::kOffset) + 1;
+
+// What stands under a key.
+enum class PlainKind : uint8_t {
+  kAbsent,
+  kString,
+  kInteger,      // from -2^63 to 2^64 - 1
+  kHugeInteger,  // a whole number beyond that
+  kFractional,   // written with a point or an exponent
+  kBool,
+  kNull,
+  kObject,
+  kArray,
+};
+
+struct PlainField {
+  PlainKind kind = PlainKind::kAbsent;
+  std::string text;  // of a string, unescaped; of an integer, in decimal
+};
+
+struct PlainFields {
+  std::array<PlainField, kPlainKeyCount> all;
+  PlainField& operator[](PlainKey key) { return all[static_cast<size_t>(key)]; }
+  const PlainField& operator[](PlainKey key) const { return all[static_cast<size_t>(key)]; }
+};
+
+// As it stands in a message.
+std::string_view PlainKeyName(PlainKey key);
+// With its article: "a string".
+std::string_view PlainKindName(PlainKind kind);
+
+// Reads one JSON object into *fields, which has to come empty. An error is the text's as JSON:
+// which kind of value stands under which key is not judged. After an error *fields holds what had
+// been read. Thread-safe.
+std::optional<DecodeError> ReadPlainFields(std::string_view text, PlainFields* fields);
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_CODEC_PLAIN_FIELDS_H_
