@@ -3,6 +3,7 @@
 #define CRIER_SERVER_ENGINE_ENGINE_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -84,3 +85,31 @@ class Engine {
   void RunUntilIdle();
   // What the shards' timers do every kTickInterval, then RunUntilIdle.
   void Tick();
+
+  // --- For the shards. Thread-safe.
+
+  uint64_t NewSessionId() { return next_session_id_.fetch_add(1, std::memory_order_relaxed); }
+  // All logs together have grown by so many bytes; makes the largest give way where that is too
+  // much.
+  void AccountLogMemory(int64_t bytes);
+
+ private:
+  // Lets the largest log of the fullest shard give way, again and again until the rest fits.
+  void Relieve();
+
+  const EngineOptions options_;
+  const Clock& clock_;
+  Metrics* const metrics_;
+  std::atomic<uint64_t> next_shard_{0};
+  std::atomic<uint64_t> next_session_id_{1};
+  std::atomic<uint64_t> last_epoch_{0};
+  std::atomic<int64_t> log_bytes_{0};
+  std::atomic<bool> relieving_{false};
+  std::unique_ptr<Bus> bus_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_ENGINE_ENGINE_H_

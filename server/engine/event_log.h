@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string_view>
 #include <vector>
 
@@ -29,7 +28,7 @@ struct LogDelta {
 };
 
 // Events that lie side by side in one chunk.
-struct Run {
+struct EventRun {
   const Chunk* chunk = nullptr;
   const char* data = nullptr;
   size_t size = 0;
@@ -41,7 +40,7 @@ struct Run {
 // Not thread-safe; the chunks it hands out are readable on any thread up to the run's last offset.
 class EventLog {
  public:
-  // `base`: the offset before the first one that Append will give out.
+  // `limits` outlives the log. `base`: the offset before the first one that Append will give out.
   explicit EventLog(const LogLimits& limits, uint64_t base = 0);
 
   // The last offset given out; 0: none yet.
@@ -54,13 +53,13 @@ class EventLog {
   // --- Writing.
 
   // Appends one event that was received `at`, as offset head() + 1, and moves the tail to keep the
-  // limits. Not after the log's own last event in time.
+  // limits on bytes and events. The newest event is kept in any case.
   void Append(std::string_view event, TimePoint at);
 
   // Drops what is older than the age limit. Returns true where the tail moved.
   bool ExpireBefore(TimePoint now);
 
-  // Drops events from the tail on: those before `offset`.
+  // Drops the events before `offset`. REQUIRES: offset <= head() + 1.
   void DropBefore(uint64_t offset);
 
   // Gives way to others: drops about half of its memory, or all of it where it is one chunk.
@@ -73,28 +72,34 @@ class EventLog {
   // For a replica.
   void Apply(const LogDelta& delta);
 
+  // Takes over the content of a log that ends at the same head but reaches further back.
+  void ReplaceWith(EventLog other);
+
   // --- Reading.
 
   // Events from offset `from` on, at most about `budget` bytes of them but at least one; all in one
   // chunk, so there may be more behind. Empty at the head. REQUIRES: from >= tail().
-  Run Read(uint64_t from, size_t budget) const;
+  EventRun Read(uint64_t from, size_t budget) const;
 
   // When the event was received. REQUIRES: tail() <= offset <= head().
   TimePoint ReceivedAt(uint64_t offset) const;
 
  private:
-  const Chunk& ChunkOf(uint64_t offset) const;
+  size_t ChunkIndexOf(uint64_t offset) const;
+  const Chunk& ChunkOf(uint64_t offset) const { return *chunks_[ChunkIndexOf(offset)]; }
   uint64_t LastOffsetOf(size_t chunk_index) const;
   void AddChunk(size_t event_size, TimePoint at);
-  void FreeChunks();
+  void DropOldest();
   void EnforceLimits();
+  void FreeChunks();
 
   const LogLimits* limits_;
-  std::vector<ChunkPtr> chunks_;  // oldest first; few (1 MiB / 64 KiB), so erasing the front is cheap
+  std::vector<ChunkPtr>
+      chunks_;  // oldest first; few (1 MiB / 64 KiB), so erasing the front is cheap
   uint64_t head_;
   uint64_t tail_;
-  size_t bytes_ = 0;   // of the events from tail to head
-  size_t memory_ = 0;  // of the chunks
+  size_t bytes_ = 0;        // of the events from tail to head
+  size_t memory_ = 0;       // of the chunks
   uint64_t announced_ = 0;  // first offset of the newest chunk that TakeDelta has returned
   bool replaced_ = false;
 };

@@ -3,6 +3,7 @@
 #ifndef CRIER_SERVER_ENGINE_SESSION_H_
 #define CRIER_SERVER_ENGINE_SESSION_H_
 
+#include <boost/intrusive/list_hook.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "crier/v1/message.pb.h"
 #include "server/base/clock.h"
 #include "server/base/outcome.h"
+#include "server/base/string_map.h"
 #include "server/engine/bus.h"
 #include "server/engine/chunk.h"
 #include "server/engine/encoding.h"
@@ -38,6 +40,10 @@ struct SessionOptions {
   bool adopt_user_id = false;
   // Send Welcome as the first event.
   bool welcome = false;
+  // The client may begin with a Hello that says from where it goes on. Until its first frame, or
+  // for a tick or two (kTickInterval) where none comes, the empty topic's events wait, so that none
+  // of them is sent before the cursor is moved back and then again.
+  bool expect_hello = false;
   // UNSPECIFIED: the engine's default.
   v1::SlowConsumerPolicy slow_consumer_policy = v1::SLOW_CONSUMER_POLICY_UNSPECIFIED;
 };
@@ -51,11 +57,15 @@ struct Slice {
   const Chunk* chunk;
 };
 
+// Links a session into its shard's list of those that have something to send.
+using ReadyHook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
 // Runs on: the session's shard thread, all of it.
 //
 // Created by Shard::OpenSession, destroyed by End. The transport holds a plain pointer between the
 // two.
-class Session {
+class Session : public ReadyHook {
  public:
   // Use Shard::OpenSession.
   Session(Shard* shard, uint64_t id, SessionOptions options);
@@ -121,3 +131,89 @@ class Session {
   // All zero where it is not followed.
   Account AccountOf(std::string_view topic) const;
   Account MailboxAccount() const;
+
+  // --- For the rest of the engine.
+
+  // Starts to follow the empty topic.
+  void Open();
+  // Puts an event into the mailbox.
+  void Deliver(const v1::Event& event, TimePoint at);
+  // The feed of this subscription has something for it.
+  void MarkReady(Subscription* subscription);
+  // The feed can be read: the cursor gets its start.
+  void StartCursor(Subscription* subscription);
+  // The first frame has not come in time: sends what was held back for it.
+  void StopExpectingHello();
+  // Closes the session if its policy says so and a log's tail has passed its cursor.
+  void CheckSlowConsumer();
+  // Asks the transport to close; nothing is sent or handled from here on. Once.
+  void RequestClose(Outcome outcome, std::string_view detail);
+  bool closing() const { return closing_; }
+  void Wake() { transport_->Wake(); }
+
+ private:
+  // --- session.cc: frames.
+  void HandleHello(const v1::Hello& hello);
+  void HandleMessage(v1::Message message, const Arrival& arrival);
+  void HandleSubscribe(const v1::Subscribe& subscribe);
+  void HandleUnsubscribe(const v1::Unsubscribe& unsubscribe);
+  void HandlePresence(const v1::PresenceQuery& query);
+  void Echo(v1::Message message, const Arrival& arrival);
+  void Publish(v1::Message message, const Arrival& arrival);
+  bool TakeRateToken(TimePoint now);
+  void SetUser(const std::string& user_id);
+  std::string PublisherKey(const v1::Message& message) const;
+  void SendWelcome();
+  void SendAck(std::string_view id, std::string_view topic, const PublishResult& result,
+               std::string_view user_id);
+
+  // --- session_cursors.cc: following topics.
+  void Follow(Subscription* subscription, std::string_view topic, v1::SlowConsumerPolicy policy,
+              std::unique_ptr<Subscription::Pending> pending);
+  void Unfollow(Subscription* subscription);
+  void ResumeAt(Subscription* subscription, const v1::ResumePoint& point);
+  void ReseatEmptyTopic(const v1::ResumePoint& point);
+  void NoteGap(v1::GapReason reason, const Subscription& subscription, uint64_t first,
+               uint64_t last);
+  Subscription* Find(std::string_view topic);
+  const Subscription* Find(std::string_view topic) const;
+
+  // --- session_output.cc: what the client is owed.
+  void SkipWhatIsGone();
+  void AddRuns(Subscription* subscription, size_t budget);
+  std::string_view TakeCut(size_t segment, size_t bytes);
+  void Advance(Subscription* subscription, const EventRun& run, uint64_t last);
+  void DropDrained();
+  void EnqueueReady();
+
+  Shard* const shard_;
+  const uint64_t id_;
+  Transport* const transport_;
+  const Encoding* const encoding_;
+  std::string user_id_;
+  const TransportKind kind_;
+  const bool adopt_user_id_;
+  const bool welcome_;
+  bool expects_hello_;
+  bool had_first_frame_ = false;
+  bool blocked_ = false;
+  bool closing_ = false;
+  v1::SlowConsumerPolicy policy_;
+
+  Mailbox mailbox_;
+  // Encoded gaps; sent before anything else.
+  std::string notes_;
+  Subscription empty_topic_;
+  StringMap<std::unique_ptr<Subscription>> topics_;
+  // Subscriptions with something to send, in the order of their turns.
+  absl::InlinedVector<Subscription*, 1> ready_;
+
+  uint32_t errors_ = 0;  // since errors_since_
+  TimePoint errors_since_{};
+  double rate_tokens_ = 0;
+  TimePoint rate_since_{};
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_ENGINE_SESSION_H_

@@ -1,0 +1,38 @@
+// Which sessions speak for a user. Each user's entry lives on one shard, the user's home, like a
+// topic on its own.
+#ifndef CRIER_SERVER_ENGINE_DIRECTORY_H_
+#define CRIER_SERVER_ENGINE_DIRECTORY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/container/inlined_vector.h"
+#include "server/base/string_map.h"
+
+namespace crier {
+
+// A session, from any shard.
+struct SessionRef {
+  size_t shard;
+  uint64_t id;
+  friend bool operator==(const SessionRef&, const SessionRef&) = default;
+};
+
+// Runs on: the home shard's thread.
+class Directory {
+ public:
+  void Add(std::string_view user, SessionRef session) { sessions_[user].push_back(session); }
+  void Remove(std::string_view user, SessionRef session);
+  // Valid until the next change.
+  std::span<const SessionRef> Find(std::string_view user) const;
+
+ private:
+  StringMap<absl::InlinedVector<SessionRef, 1>> sessions_;
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_ENGINE_DIRECTORY_H_
