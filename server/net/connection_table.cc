@@ -37,16 +37,19 @@ ConnectionTable::ConnectionTable(Limits limits, Metrics* metrics)
     : limits_(limits),
       metrics_(metrics == nullptr ? nullptr : &metrics->connections()),
       total_limit_(limits.total) {
-  if (metrics_ != nullptr) metrics_->limit.Set(static_cast<int64_t>(limits.total));
-  MeasureAllowance();
+  if (limits_.total == 0) {
+    MeasureAllowance();
+  } else if (metrics_ != nullptr) {
+    metrics_->limit.Set(static_cast<int64_t>(limits_.total));
+  }
 }
 
 void ConnectionTable::MeasureAllowance() {
-  if (limits_.total != 0) return;
   const size_t allowance = DescriptorAllowance();
   MutexLock lock(&mutex_);
   // Connections that are open hold descriptors which are "in use now" but not the server's own.
   total_limit_ = allowance + size_;
+  if (limits_.total != 0) total_limit_ = std::min(total_limit_, limits_.total);
   if (metrics_ != nullptr) metrics_->limit.Set(static_cast<int64_t>(total_limit_));
 }
 
