@@ -1,0 +1,39 @@
+// What the gRPC streams of one shard have in common.
+#ifndef CRIER_SERVER_GRPC_SHARD_STREAMS_H_
+#define CRIER_SERVER_GRPC_SHARD_STREAMS_H_
+
+#include "absl/container/flat_hash_set.h"
+#include "server/base/clock.h"
+#include "server/engine/shard.h"
+#include "server/grpc/slice_cache.h"
+
+namespace crier {
+
+class StreamSession;
+
+// Runs on: the shard's thread, but for the constructor and shard().
+class ShardStreams {
+ public:
+  // `shard` outlives this object.
+  explicit ShardStreams(Shard* shard) : shard_(*shard) {}
+  ShardStreams(const ShardStreams&) = delete;
+  ShardStreams& operator=(const ShardStreams&) = delete;
+
+  Shard& shard() { return shard_; }
+  SliceCache& slices() { return slices_; }
+
+  void Add(StreamSession* stream) { open_.insert(stream); }
+  void Remove(StreamSession* stream) { open_.erase(stream); }
+
+  // Every kTickInterval.
+  void Tick(TimePoint now);
+
+ private:
+  Shard& shard_;
+  SliceCache slices_;
+  absl::flat_hash_set<StreamSession*> open_;
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_GRPC_SHARD_STREAMS_H_

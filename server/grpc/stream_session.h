@@ -1,0 +1,138 @@
+// A gRPC stream as the engine's transport: what Connect and Subscribe have in common.
+//
+// Threads
+//   gRPC calls the reactor (ReadDone, WriteDone, Cancelled, Done) on threads of its own, some of
+//   them at the same time. The engine's session belongs to one shard, and so does everything here
+//   that is not said to be otherwise. A reactor call does what needs no state (it parses the frame)
+//   and posts the rest to the shard. Reads, writes and Finish are started by the shard alone.
+//
+// Flow
+//   One read is in flight: the next one starts when the shard has handled the frame, so a client
+//   that sends faster than the shard works is held back by HTTP/2's flow control. One write is in
+//   flight: when it completes, everything that came meanwhile goes out as the next one. Nothing is
+//   queued here; a stream that takes nothing is a cursor that lags.
+//
+// Life
+//   A stream is counted by reference: gRPC holds one reference until Done, each task posted to the
+//   shard one until it ran (or was dropped with its shard). gRPC calls Done only after Finish, so
+//   until the shard has called Finish, calls into gRPC are safe, and after it nothing is started.
+//   The engine's session ends (Session::End) exactly once, in a task of its own, before Finish.
+#ifndef CRIER_SERVER_GRPC_STREAM_SESSION_H_
+#define CRIER_SERVER_GRPC_STREAM_SESSION_H_
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include <atomic>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crier/v1/message.pb.h"
+#include "server/base/clock.h"
+#include "server/base/outcome.h"
+#include "server/engine/bus.h"
+#include "server/engine/session.h"
+#include "server/engine/transport.h"
+#include "server/grpc/shard_streams.h"
+
+namespace crier {
+
+class StreamSession : public Transport {
+ public:
+  // What one write carries at most, so long as it is not a single event.
+  static constexpr size_t kWriteBudget = 64 << 10;
+  // A write that takes longer than this waits for the peer: the session is then lagging.
+  static constexpr std::chrono::milliseconds kBlockedAfter{100};
+  // How long a closed stream's peer has to take what it was sent, and the status behind it.
+  static constexpr std::chrono::seconds kCloseTimeout{10};
+
+  StreamSession(const StreamSession&) = delete;
+  StreamSession& operator=(const StreamSession&) = delete;
+
+  // Transport.
+  void Wake() override;
+  void Close(Outcome outcome, std::string_view detail) override;
+
+  // Runs on: shard thread, every kTickInterval.
+  void Tick(TimePoint now);
+
+ protected:
+  // `streams` outlives the call (until Done).
+  explicit StreamSession(ShardStreams* streams) : streams_(streams) {}
+  ~StreamSession() override = default;
+
+  // Begins the session on its shard. `frames` are handled as if the client had sent them first.
+  // Call it once, when the reactor is whole. `user_id`: empty: the client may name it later.
+  void Open(std::string user_id, std::vector<v1::ClientFrame> frames);
+
+  // --- The reactor's calls. Run on: any thread of gRPC.
+  void ReadDone(bool ok);
+  void WriteDone(bool ok);
+  void Cancelled();
+  void Done() { Unref(); }
+
+ private:
+  // The last two are told apart so that only a write that somebody waits for costs a task on the
+  // shard, and so that the ticker knows a slow shard from a slow peer.
+  enum class WriteState : int {
+    kIdle,
+    kInFlight,   // nobody waits for its end: WriteDone goes to kIdle
+    kAwaited,    // the shard waits for its end: WriteDone goes to kCompleted and posts
+    kCompleted,  // a task is on its way that goes to kIdle
+  };
+  using Ptr = boost::intrusive_ptr<StreamSession>;
+
+  // --- What the kind of call provides; started by the shard.
+  virtual void StartReading(grpc::ByteBuffer* buffer) = 0;
+  virtual void StartWriting(const grpc::ByteBuffer* buffer) = 0;
+  virtual void FinishCall(const grpc::Status& status) = 0;
+  virtual void CancelCall() = 0;
+
+  // --- Runs on: shard thread.
+  void OnOpen(std::string user_id, std::vector<v1::ClientFrame> frames);
+  void OnFrame();
+  void OnWriteCompleted(bool ok);
+  void OnGone();
+  void WriteNext();
+  // Asks for a task when the write in flight ends. False: none is in flight.
+  bool AwaitWrite();
+  void EndSession(Outcome outcome);
+  // Finishes the call where it has a status and no write is in flight.
+  void MaybeFinish();
+
+  void Ref() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void Unref() {
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+  friend void intrusive_ptr_add_ref(StreamSession* stream) { stream->Ref(); }
+  friend void intrusive_ptr_release(StreamSession* stream) { stream->Unref(); }
+
+  std::atomic<int> refs_{1};
+  std::atomic<WriteState> write_state_{WriteState::kIdle};
+
+  // The shard's, but for shard() of it.
+  ShardStreams* const streams_;
+  Session* session_ = nullptr;
+  TimePoint write_started_{};
+  TimePoint closed_at_{};
+  std::optional<grpc::Status> status_;  // set: closing, and nothing new is sent
+  bool finished_ = false;
+  bool cancel_asked_ = false;
+
+  // gRPC's while the read or write is in flight, else as said in ReadDone and WriteDone.
+  grpc::ByteBuffer read_buffer_;
+  grpc::ByteBuffer write_buffer_;
+  // Between ReadDone and the end of OnFrame.
+  v1::ClientFrame frame_;
+  Arrival arrival_;
+  bool frame_is_valid_ = false;
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_GRPC_STREAM_SESSION_H_

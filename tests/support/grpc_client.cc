@@ -1,0 +1,324 @@
+#include "tests/support/grpc_client.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+#include <vector>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace crier::testing {
+namespace {
+
+std::string BytesOf(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  std::string bytes;
+  if (!buffer.Dump(&slices).ok()) return bytes;
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
+}
+
+grpc::ByteBuffer BufferOf(const std::string& bytes) {
+  const grpc::Slice slice(bytes);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+std::chrono::system_clock::time_point In(std::chrono::milliseconds patience) {
+  return std::chrono::system_clock::now() + patience;
+}
+
+}  // namespace
+
+std::string ReasonOf(const grpc::Status& status) {
+  google::rpc::Status details;
+  google::rpc::ErrorInfo info;
+  if (!details.ParseFromString(status.error_details()) || details.details_size() != 1 ||
+      !details.details(0).UnpackTo(&info) || info.domain() != "crier" ||
+      details.code() != static_cast<int>(status.error_code())) {
+    return {};
+  }
+  return info.reason();
+}
+
+GrpcStream::GrpcStream(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                       const Metadata& metadata)
+    : stub_(channel) {
+  for (const auto& [key, value] : metadata) context_.AddMetadata(key, value);
+  call_ = stub_.PrepareCall(&context_, method, &queue_);
+  call_->StartCall(reinterpret_cast<void*>(kStart));
+  over_ = !Await(kStart).value_or(false);
+}
+
+GrpcStream::~GrpcStream() {
+  if (!status_.has_value()) {
+    context_.TryCancel();
+    Finish();
+  }
+  queue_.Shutdown();
+  void* tag;
+  bool ok;
+  while (queue_.Next(&tag, &ok)) {
+  }
+}
+
+std::optional<bool> GrpcStream::Await(Tag tag, std::chrono::milliseconds patience) {
+  const auto deadline = In(patience);
+  while (true) {
+    if (const auto it = done_.find(tag); it != done_.end()) {
+      const bool ok = it->second;
+      done_.erase(it);
+      return ok;
+    }
+    void* completed;
+    bool ok;
+    if (queue_.AsyncNext(&completed, &ok, deadline) != grpc::CompletionQueue::GOT_EVENT) {
+      return std::nullopt;
+    }
+    done_[static_cast<Tag>(reinterpret_cast<intptr_t>(completed))] = ok;
+  }
+}
+
+bool GrpcStream::Send(const google::protobuf::MessageLite& frame) {
+  return SendBytes(frame.SerializeAsString());
+}
+
+bool GrpcStream::SendBytes(const std::string& bytes) {
+  if (over_) return false;
+  call_->Write(BufferOf(bytes), reinterpret_cast<void*>(kWrite));
+  return Await(kWrite).value_or(false);
+}
+
+bool GrpcStream::CloseSending() {
+  call_->WritesDone(reinterpret_cast<void*>(kClose));
+  return Await(kClose).value_or(false);
+}
+
+bool GrpcStream::ReadFrame(std::chrono::milliseconds patience) {
+  if (over_) return false;
+  if (!reading_) {
+    call_->Read(&incoming_, reinterpret_cast<void*>(kRead));
+    reading_ = true;
+  }
+  const std::optional<bool> ok = Await(kRead, patience);
+  if (!ok.has_value()) return false;
+  reading_ = false;
+  if (!*ok) {
+    over_ = true;
+    return false;
+  }
+  v1::ServerFrame frame;
+  EXPECT_TRUE(frame.ParseFromString(BytesOf(incoming_))) << "the server sent no ServerFrame";
+  ++frames_;
+  events_ += static_cast<size_t>(frame.events_size());
+  for (v1::Event& event : *frame.mutable_events()) pending_.push_back(std::move(event));
+  return true;
+}
+
+std::optional<v1::Event> GrpcStream::Next(std::chrono::milliseconds patience) {
+  while (pending_.empty()) {
+    if (!ReadFrame(patience)) return std::nullopt;
+  }
+  v1::Event event = std::move(pending_.front());
+  pending_.pop_front();
+  return event;
+}
+
+v1::Event GrpcStream::Next(v1::Event::EventCase kind) {
+  size_t looked_at = 0;
+  while (true) {
+    for (; looked_at < pending_.size(); ++looked_at) {
+      if (pending_[looked_at].event_case() != kind) continue;
+      v1::Event event = std::move(pending_[looked_at]);
+      pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(looked_at));
+      return event;
+    }
+    if (!ReadFrame(kPatience)) {
+      std::string others;
+      for (const v1::Event& event : pending_) others += event.ShortDebugString() + "\n";
+      ADD_FAILURE() << "no event of kind " << kind << " came; others were:\n" << others;
+      return {};
+    }
+  }
+}
+
+void GrpcStream::Settle() {
+  static int count = 0;
+  const std::string id = "settle-" + std::to_string(++count);
+  v1::ClientFrame ping;
+  ping.mutable_ping()->set_id(id);
+  ASSERT_TRUE(Send(ping));
+  EXPECT_EQ(NextPong().id(), id);
+}
+
+grpc::Status GrpcStream::Finish() {
+  if (status_.has_value()) return *status_;
+  while (ReadFrame(kPatience)) {
+  }
+  grpc::Status status;
+  call_->Finish(&status, reinterpret_cast<void*>(kFinish));
+  if (!Await(kFinish).has_value()) {
+    ADD_FAILURE() << "the call does not end";
+    context_.TryCancel();
+    Await(kFinish);
+  }
+  status_ = status;
+  return status;
+}
+
+GrpcClient::GrpcClient(const std::string& address, const grpc::ChannelArguments& arguments) {
+  grpc::ChannelArguments own = arguments;
+  // Or channels to the same address would share a connection.
+  own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  own.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), own);
+}
+
+std::unique_ptr<GrpcStream> GrpcClient::Connect(const std::string& user, Metadata metadata) {
+  if (!user.empty()) metadata.emplace("crier-user-id", user);
+  return std::make_unique<GrpcStream>(channel_, "/crier.v1.Messaging/Connect", metadata);
+}
+
+std::unique_ptr<GrpcStream> GrpcClient::Subscribe(const v1::SubscribeRequest& request,
+                                                  const std::string& user) {
+  Metadata metadata;
+  if (!user.empty()) metadata.emplace("crier-user-id", user);
+  auto stream = std::make_unique<GrpcStream>(channel_, "/crier.v1.Messaging/Subscribe", metadata);
+  stream->Send(request);
+  stream->CloseSending();
+  return stream;
+}
+
+grpc::Status GrpcClient::Call(const std::string& method, const std::string& request,
+                              std::string* response, const Metadata& metadata) {
+  grpc::GenericStub stub(channel_);
+  grpc::ClientContext context;
+  for (const auto& [key, value] : metadata) context.AddMetadata(key, value);
+  context.set_deadline(In(kPatience));
+  grpc::CompletionQueue queue;
+  const grpc::ByteBuffer sent = BufferOf(request);
+  const auto call = stub.PrepareUnaryCall(&context, method, sent, &queue);
+  call->StartCall();
+  grpc::ByteBuffer received;
+  grpc::Status status;
+  call->Finish(&received, &status, nullptr);
+  void* tag;
+  bool ok;
+  queue.Next(&tag, &ok);
+  queue.Shutdown();
+  while (queue.Next(&tag, &ok)) {
+  }
+  if (status.ok()) *response = BytesOf(received);
+  return status;
+}
+
+grpc::Status GrpcClient::Publish(const v1::Message& message, v1::PublishResponse* response,
+                                 const std::string& user) {
+  v1::PublishRequest request;
+  *request.mutable_message() = message;
+  Metadata metadata;
+  if (!user.empty()) metadata.emplace("crier-user-id", user);
+  std::string bytes;
+  grpc::Status status =
+      Call("/crier.v1.Messaging/Publish", request.SerializeAsString(), &bytes, metadata);
+  EXPECT_TRUE(response->ParseFromString(bytes));
+  return status;
+}
+
+grpc::Status GrpcClient::History(const v1::HistoryRequest& request, v1::HistoryResponse* response) {
+  std::string bytes;
+  grpc::Status status = Call("/crier.v1.Messaging/History", request.SerializeAsString(), &bytes);
+  EXPECT_TRUE(response->ParseFromString(bytes));
+  return status;
+}
+
+std::string GrpcClient::Health(const std::string& service) {
+  // grpc/health/v1/health.proto: the request has one field, 1, the service's name; the response has
+  // one, 1, an enum.
+  std::string request;
+  if (!service.empty()) {
+    request = "\x0a";
+    request += static_cast<char>(service.size());
+    request += service;
+  }
+  std::string bytes;
+  const grpc::Status status = Call("/grpc.health.v1.Health/Check", request, &bytes);
+  if (!status.ok()) return "status " + std::to_string(status.error_code());
+  const int serving = bytes.size() == 2 ? bytes[1] : 0;
+  return serving == 1 ? "SERVING" : serving == 2 ? "NOT_SERVING" : "UNKNOWN";
+}
+
+v1::Message Direct(std::string_view body, std::string_view to, std::string_view id) {
+  v1::Message message;
+  message.set_action_type(v1::DIRECT);
+  message.set_body(std::string(body));
+  message.set_to(std::string(to));
+  message.set_id(std::string(id));
+  return message;
+}
+
+v1::Message Broadcast(std::string_view body, std::string_view topic, std::string_view id) {
+  v1::Message message;
+  message.set_action_type(v1::BROADCAST);
+  message.set_body(std::string(body));
+  message.set_topic(std::string(topic));
+  message.set_id(std::string(id));
+  return message;
+}
+
+v1::ClientFrame Frame(v1::Message message) {
+  v1::ClientFrame frame;
+  *frame.mutable_publish() = std::move(message);
+  return frame;
+}
+
+v1::ClientFrame Subscribe(std::string_view topic, std::string_view id) {
+  v1::ClientFrame frame;
+  frame.mutable_subscribe()->set_topic(std::string(topic));
+  frame.mutable_subscribe()->set_id(std::string(id));
+  return frame;
+}
+
+v1::ClientFrame SubscribeFrom(const v1::ResumePoint& point, std::string_view id) {
+  v1::ClientFrame frame = Subscribe(point.topic(), id);
+  *frame.mutable_subscribe()->mutable_resume() = point;
+  return frame;
+}
+
+v1::ClientFrame Unsubscribe(std::string_view topic, std::string_view id) {
+  v1::ClientFrame frame;
+  frame.mutable_unsubscribe()->set_topic(std::string(topic));
+  frame.mutable_unsubscribe()->set_id(std::string(id));
+  return frame;
+}
+
+v1::ClientFrame Ping(std::string_view id) {
+  v1::ClientFrame frame;
+  frame.mutable_ping()->set_id(std::string(id));
+  return frame;
+}
+
+v1::ClientFrame WhoFollows(std::string_view topic, std::string_view id) {
+  v1::ClientFrame frame;
+  frame.mutable_presence()->set_topic(std::string(topic));
+  frame.mutable_presence()->set_id(std::string(id));
+  return frame;
+}
+
+v1::ClientFrame HelloFrom(const v1::ResumePoint& point) {
+  v1::ClientFrame frame;
+  *frame.mutable_hello()->add_resume() = point;
+  return frame;
+}
+
+v1::ResumePoint At(std::string_view topic, uint64_t epoch, uint64_t offset) {
+  v1::ResumePoint point;
+  point.set_topic(std::string(topic));
+  point.set_epoch(epoch);
+  point.set_offset(offset);
+  return point;
+}
+
+}  // namespace crier::testing

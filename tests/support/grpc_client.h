@@ -1,0 +1,132 @@
+// A gRPC client for tests: blocking, with a deadline on everything, one thread.
+//
+// It speaks in bytes rather than through the generated stubs, so that tests can send what is not a
+// frame, and see what came in one frame.
+#ifndef CRIER_TESTS_SUPPORT_GRPC_CLIENT_H_
+#define CRIER_TESTS_SUPPORT_GRPC_CLIENT_H_
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "crier/v1/messaging.pb.h"
+
+namespace crier::testing {
+
+// How long anything may take before a test fails.
+inline constexpr std::chrono::seconds kPatience{10};
+
+using Metadata = std::multimap<std::string, std::string>;
+
+// The outcome's name in a status's google.rpc.ErrorInfo; empty: it has none of domain "crier".
+std::string ReasonOf(const grpc::Status& status);
+
+// One streaming call. Reads only when it is asked for something, so a test that does not ask is a
+// client that does not read. Cancels in its destructor.
+class GrpcStream {
+ public:
+  GrpcStream(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+             const Metadata& metadata);
+  ~GrpcStream();
+  GrpcStream(const GrpcStream&) = delete;
+  GrpcStream& operator=(const GrpcStream&) = delete;
+
+  // False: the call is over.
+  bool Send(const google::protobuf::MessageLite& frame);
+  bool SendBytes(const std::string& bytes);
+  // Closes the sending side.
+  bool CloseSending();
+
+  // The next event; nullopt: the call is over, or nothing came in time.
+  std::optional<v1::Event> Next(std::chrono::milliseconds patience = kPatience);
+  // The next event of this kind; others keep their place for a later call. Where none comes, the
+  // test fails and an empty one is returned.
+  v1::Event Next(v1::Event::EventCase kind);
+  v1::Welcome NextWelcome() { return Next(v1::Event::kWelcome).welcome(); }
+  v1::Message NextMessage() { return Next(v1::Event::kMessage).message(); }
+  v1::Ack NextAck() { return Next(v1::Event::kAck).ack(); }
+  v1::Error NextError() { return Next(v1::Event::kError).error(); }
+  v1::Gap NextGap() { return Next(v1::Event::kGap).gap(); }
+  v1::Presence NextPresence() { return Next(v1::Event::kPresence).presence(); }
+  v1::Pong NextPong() { return Next(v1::Event::kPong).pong(); }
+  // Sends a ping and takes all that comes up to its pong: what was sent before has been handled.
+  void Settle();
+
+  // Drops what still comes and returns the call's status.
+  grpc::Status Finish();
+  void Cancel() { context_.TryCancel(); }
+
+  // Frames read so far, and the events in them.
+  size_t frames() const { return frames_; }
+  size_t events() const { return events_; }
+
+ private:
+  enum Tag : intptr_t { kStart = 1, kRead, kWrite, kClose, kFinish };
+  // Waits until the operation is done; nullopt: not in time.
+  std::optional<bool> Await(Tag tag, std::chrono::milliseconds patience = kPatience);
+  // Reads one frame into pending_.
+  bool ReadFrame(std::chrono::milliseconds patience);
+
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+  std::map<Tag, bool> done_;
+  grpc::ByteBuffer incoming_;
+  bool reading_ = false;
+  bool over_ = false;
+  std::optional<grpc::Status> status_;
+  std::deque<v1::Event> pending_;
+  size_t frames_ = 0;
+  size_t events_ = 0;
+};
+
+// One connection to a server.
+class GrpcClient {
+ public:
+  explicit GrpcClient(const std::string& address, const grpc::ChannelArguments& arguments = {});
+
+  // `user`: empty: none in the metadata.
+  std::unique_ptr<GrpcStream> Connect(const std::string& user = "", Metadata metadata = {});
+  std::unique_ptr<GrpcStream> Subscribe(const v1::SubscribeRequest& request,
+                                        const std::string& user = "");
+
+  grpc::Status Publish(const v1::Message& message, v1::PublishResponse* response,
+                       const std::string& user = "");
+  grpc::Status History(const v1::HistoryRequest& request, v1::HistoryResponse* response);
+  // Any unary call.
+  grpc::Status Call(const std::string& method, const std::string& request, std::string* response,
+                    const Metadata& metadata = {});
+
+  // What grpc.health.v1.Health says: "SERVING", "NOT_SERVING", ..., or the name of the status.
+  std::string Health(const std::string& service = "");
+
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
+ private:
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+// --- Frames, in words.
+
+v1::Message Direct(std::string_view body, std::string_view to = "", std::string_view id = "");
+v1::Message Broadcast(std::string_view body, std::string_view topic = "", std::string_view id = "");
+v1::ClientFrame Frame(v1::Message message);
+v1::ClientFrame Subscribe(std::string_view topic, std::string_view id = "");
+v1::ClientFrame SubscribeFrom(const v1::ResumePoint& point, std::string_view id = "");
+v1::ClientFrame Unsubscribe(std::string_view topic, std::string_view id = "");
+v1::ClientFrame Ping(std::string_view id);
+v1::ClientFrame WhoFollows(std::string_view topic, std::string_view id = "");
+v1::ClientFrame HelloFrom(const v1::ResumePoint& point);
+v1::ResumePoint At(std::string_view topic, uint64_t epoch, uint64_t offset);
+
+}  // namespace crier::testing
+
+#endif  // CRIER_TESTS_SUPPORT_GRPC_CLIENT_H_
