@@ -1,0 +1,220 @@
+// The layer between Beast's WebSocket stream and the socket. It owns the write side: Beast's control
+// frames and the engine's ranges of log meet here and leave together in one gather write.
+//
+// Rules (docs/architecture.md, "The write side of a WebSocket"):
+// - Data frames never go through Beast: they are ranges that the session lends (Session::Peek).
+// - Each of Beast's writes is accepted whole and completed later, never from the initiating call:
+//   when the kernel has taken its bytes. A pong alone is completed at once, and a newer pong takes
+//   the place of one that has not left (RFC 6455, section 5.5.3): else a client that pings without
+//   reading would stop its own session from being read.
+// - Ping, pong and close go ahead of ranges at a frame boundary, never inside a cut frame.
+// - After a close frame, no data frame.
+// - After a send error nothing more is sent, and Beast's writes end well without being sent. The
+//   pending read takes what the peer sent before it went and decides the outcome.
+#ifndef CRIER_SERVER_WEBSOCKET_GATHER_STREAM_H_
+#define CRIER_SERVER_WEBSOCKET_GATHER_STREAM_H_
+
+#include <sys/uio.h>
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/beast/core/role.hpp>
+#include <boost/system/error_code.hpp>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "server/engine/session.h"
+#include "server/net/unique_fd.h"
+#include "server/websocket/handler_slot.h"
+#include "server/websocket/poller.h"
+
+namespace crier {
+
+// A Beast next layer (AsyncStream). Runs on: shard thread, all of it.
+//
+// Has to outlive the operations that Beast has under way on it; HardClose ends them.
+class GatherStream final : private Poller::Target {
+ public:
+  using executor_type = boost::asio::io_context::executor_type;
+  using error_code = boost::system::error_code;
+
+  // At most so much leaves with one wake, so that one session does not hold up the others.
+  static constexpr size_t kBytesPerWake = 256 << 10;
+
+  // Who wants to know that the connection comes to an end by itself.
+  class Owner {
+   public:
+    // A close frame waits to be sent, or nothing can be sent any more. What is left has to come to
+    // an end in limited time. May not destroy the stream.
+    virtual void OnStreamEnding() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // `poller` outlives the stream. `fd` is a non-blocking socket. `owner` may be null.
+  GatherStream(Poller* poller, UniqueFd fd, Owner* owner);
+  ~GatherStream();
+  GatherStream(const GatherStream&) = delete;
+  GatherStream& operator=(const GatherStream&) = delete;
+
+  // --- For Beast.
+
+  executor_type get_executor() const noexcept { return poller_->io().get_executor(); }
+
+  template <class Buffers, class Handler>
+  void async_read_some(const Buffers& buffers, Handler&& handler) {
+    read_into_count_ = 0;
+    const auto end = boost::asio::buffer_sequence_end(buffers);
+    for (auto it = boost::asio::buffer_sequence_begin(buffers);
+         it != end && read_into_count_ < read_into_.size(); ++it) {
+      const boost::asio::mutable_buffer buffer(*it);
+      if (buffer.size() == 0) continue;
+      read_into_[read_into_count_++] = {.iov_base = buffer.data(), .iov_len = buffer.size()};
+    }
+    reader_.Arm(std::forward<Handler>(handler));
+    StartRead();
+  }
+
+  template <class Buffers, class Handler>
+  void async_write_some(const Buffers& buffers, Handler&& handler) {
+    std::string bytes(boost::asio::buffer_size(buffers), '\0');
+    boost::asio::buffer_copy(boost::asio::buffer(bytes), buffers);
+    Backlog& backlog = EnsureBacklog();
+    backlog.writer.Arm(std::forward<Handler>(handler));
+    backlog.writer_bytes = bytes.size();
+    AcceptWrite(std::move(bytes));
+  }
+
+  // Beast is done with the connection: the rest of the queue is dropped, the peer is told that no
+  // more will come, and what it still sends is thrown away until it is gone too (at once where its
+  // close frame was read: nothing may follow that). Never fails.
+  template <class Handler>
+  void async_shut_down(Handler&& handler) {
+    reader_.Arm([end = std::forward<Handler>(handler)](error_code error, size_t) mutable {
+      end(error);
+    });
+    StartShutdown();
+  }
+
+  // --- For the connection.
+
+  // Bytes that were read from the socket before it became this stream's: they come first.
+  void Unread(std::string bytes);
+
+  // From here on, ranges of this session are sent too. Null: no more.
+  void set_session(Session* session) { session_ = session; }
+
+  // Sends what waits here and what the session is owed, with one system call.
+  void Flush();
+
+  // Sends a ping frame without payload.
+  void Ping();
+
+  // The peer's close frame was read.
+  void set_peer_closed() { peer_closed_ = true; }
+
+  // Closes the socket. What is under way ends with operation_aborted, soon.
+  void HardClose();
+
+  // Gives the socket away, to be wrapped again. REQUIRES: no operation is under way.
+  UniqueFd Release();
+
+  bool is_open() const { return fd_.get() >= 0; }
+  // The kernel has taken a close frame.
+  bool close_frame_sent() const { return close_frame_sent_; }
+  // A send has failed.
+  bool broken() const { return broken_; }
+
+  // When a byte was last received, when the kernel last took one, and when it last took some again
+  // after it had taken none: all as of the shard's last tick.
+  TimePoint last_received() const { return last_received_; }
+  TimePoint last_taken() const { return last_taken_; }
+  TimePoint last_unblocked() const { return last_unblocked_; }
+
+ private:
+  // What waits to be sent besides the session's ranges, in this order. Exists only while something
+  // does.
+  struct Backlog {
+    std::string rest;     // of a frame that was cut
+    std::string pong;     // the newest one
+    std::string control;  // other control frames; HTTP before the upgrade
+    HandlerSlot writer;   // Beast's write, one at a time
+    size_t writer_bytes = 0;
+    bool writer_waits = false;  // until rest and control have left
+    error_code writer_error;
+    bool empty() const {
+      return rest.empty() && pong.empty() && control.empty() && !writer.armed();
+    }
+  };
+  struct Ranges;
+
+  void OnReady(uint32_t events) override;
+  void BecomeWritable();
+  void Mute(uint32_t events);
+  void Listen(uint32_t events);
+
+  void StartRead();
+  void Read();
+  void PostRead(error_code error);
+  void CompletePostedRead();
+  void StartShutdown();
+  // Throws away what is readable; true: nothing more will come.
+  bool Discard();
+
+  Backlog& EnsureBacklog();
+  void AcceptWrite(std::string bytes);
+  void Gather(Ranges* ranges);
+  void TakeFromBacklog(size_t* bytes);
+  void Taken(size_t bytes);
+  void Block();
+  void Break();
+  void PostWriter(error_code error);
+  void CompleteWriter();
+
+  Poller* const poller_;
+  Owner* const owner_;
+  UniqueFd fd_;
+  Session* session_ = nullptr;
+
+  bool polled_ = false;  // fd_ is in the poller's set
+  bool blocked_ = false;
+  bool broken_ = false;
+  bool shutting_down_ = false;
+  bool peer_closed_ = false;
+  bool close_frame_queued_ = false;
+  bool close_frame_sent_ = false;
+  bool read_posted_ = false;
+  uint32_t interest_ = 0;  // of EPOLLIN and EPOLLOUT
+
+  HandlerSlot reader_;
+  // Beast reads into a ring: two pieces at most.
+  std::array<iovec, 2> read_into_{};
+  size_t read_into_count_ = 0;
+  error_code posted_read_error_;
+  std::unique_ptr<std::string> unread_;
+  std::unique_ptr<Backlog> backlog_;
+
+  TimePoint last_received_;
+  TimePoint last_taken_;
+  TimePoint last_unblocked_{};
+};
+
+// What Beast looks up by argument.
+void beast_close_socket(GatherStream& stream);
+void teardown(boost::beast::role_type role, GatherStream& stream, boost::system::error_code& error);
+
+template <class Handler>
+void async_teardown(boost::beast::role_type, GatherStream& stream, Handler&& handler) {
+  stream.async_shut_down(std::forward<Handler>(handler));
+}
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_WEBSOCKET_GATHER_STREAM_H_
