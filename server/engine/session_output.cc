@@ -87,7 +87,8 @@ std::span<const Slice> Session::Peek(size_t budget) {
     lent.slices.push_back({.data = notes_.data(), .size = notes_.size(), .chunk = nullptr});
     lent.bytes += notes_.size();
   }
-  uint64_t next = mailbox_.next();
+  // A log whose tail has passed its cursor since the notes were written has to wait for its own.
+  uint64_t next = mailbox_.lagging() ? mailbox_.log().head() + 1 : mailbox_.next();
   while (lent.bytes < budget && next <= mailbox_.log().head()) {
     const EventRun run = mailbox_.log().Read(next, budget - lent.bytes);
     lent.segments.push_back({.source = Source::kMailbox, .subscription = nullptr, .run = run});
@@ -97,6 +98,7 @@ std::span<const Slice> Session::Peek(size_t budget) {
   }
   for (Subscription* subscription : ready_) {
     if (lent.bytes >= budget) break;
+    if (subscription->next < subscription->feed->log().tail()) continue;
     AddRuns(subscription, budget);
   }
   return lent.slices;

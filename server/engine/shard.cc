@@ -46,6 +46,7 @@ Arrival Shard::ArrivalNow() const {
 
 void Shard::Run() {
   role_.Enter();
+  io_.restart();  // it stopped by itself if Poll ever left it without work
   const auto work = boost::asio::make_work_guard(io_);
   ArmTimer();
   io_.run();

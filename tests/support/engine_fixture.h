@@ -1,0 +1,67 @@
+// An engine on the test's own thread and a clock that the test moves.
+#ifndef CRIER_TESTS_SUPPORT_ENGINE_FIXTURE_H_
+#define CRIER_TESTS_SUPPORT_ENGINE_FIXTURE_H_
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "server/engine/engine.h"
+#include "tests/support/fake_client.h"
+#include "tests/support/fake_clock.h"
+
+namespace crier {
+
+class EngineTest : public testing::Test {
+ protected:
+  // Options are changed before the first client joins.
+  EngineOptions options;
+  FakeClock clock;
+
+  Engine& engine() {
+    if (engine_ == nullptr) {
+      metrics_ = std::make_unique<Metrics>(options.shards);
+      engine_ = std::make_unique<Engine>(options, clock, metrics_.get());
+    }
+    return *engine_;
+  }
+
+  std::unique_ptr<FakeClient> Join(std::string user = {}, size_t shard = 0,
+                                   const Encoding& encoding = CanonicalEncoding()) {
+    SessionOptions session;
+    session.kind =
+        &encoding == &CanonicalEncoding() ? TransportKind::kGrpc : TransportKind::kWebSocket;
+    session.encoding = &encoding;
+    session.user_id = std::move(user);
+    return std::make_unique<FakeClient>(&engine(), shard, session);
+  }
+
+  void Pass(std::chrono::milliseconds time) {
+    while (time.count() > 0) {
+      const auto step = std::min(time, kTickInterval);
+      clock.Advance(step);
+      engine().Tick();
+      time -= step;
+    }
+  }
+
+  // delivered + skipped == next - 1 - start, and nothing is owed.
+  static void ExpectSettled(const Session::Account& account) {
+    EXPECT_EQ(account.delivered + account.skipped, account.next - 1 - account.start);
+    EXPECT_EQ(account.next, account.head + 1);
+  }
+
+  ShardMetrics& metrics(size_t shard = 0) { return metrics_->shard(shard); }
+  const Metrics& all_metrics() { return *metrics_; }
+
+ private:
+  std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace crier
+
+#endif  // CRIER_TESTS_SUPPORT_ENGINE_FIXTURE_H_

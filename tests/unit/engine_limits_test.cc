@@ -1,0 +1,189 @@
+// What is refused, and how; and what keeps the engine's memory bounded.
+#include "tests/support/engine_fixture.h"
+
+namespace crier {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+class LimitsTest : public EngineTest {
+ protected:
+  void ExpectRefused(FakeClient& client, std::string_view outcome, std::string_view words) {
+    const auto events = client.Events();
+    ASSERT_THAT(events, SizeIs(1));
+    EXPECT_EQ(events[0].error().outcome(), outcome);
+    EXPECT_THAT(events[0].error().message(), HasSubstr(std::string(words)));
+    EXPECT_EQ(client.closed, std::nullopt);
+  }
+};
+
+TEST_F(LimitsTest, ABodyMayHave64KiBAndNotOneMore) {
+  auto alice = Join("alice");
+  alice->Broadcast(std::string(64 << 10, 'x'));
+  EXPECT_THAT(alice->Story(), SizeIs(1));
+  alice->Broadcast(std::string((64 << 10) + 1, 'x'));
+  ExpectRefused(*alice, "MESSAGE_TOO_BIG", "at most 65536");
+}
+
+TEST_F(LimitsTest, NamesAndIdsHaveALength) {
+  auto alice = Join("alice");
+  alice->Broadcast("x", std::string(256, 't'));
+  ExpectRefused(*alice, "INVALID_MESSAGE", "topic has 256 bytes; at most 255");
+  alice->Subscribe(std::string(256, 't'));
+  ExpectRefused(*alice, "INVALID_MESSAGE", "topic has 256 bytes");
+  alice->Broadcast("x", "", std::string(65, 'i'));
+  ExpectRefused(*alice, "INVALID_MESSAGE", "id has 65 bytes; at most 64");
+  alice->Direct(std::string(256, 'u'), "x");
+  ExpectRefused(*alice, "INVALID_MESSAGE", "to has 256 bytes");
+}
+
+TEST_F(LimitsTest, AFrameHasToSayWhatItIs) {
+  auto alice = Join("alice");
+  alice->Send({});
+  ExpectRefused(*alice, "INVALID_MESSAGE", "empty frame");
+  v1::ClientFrame frame;
+  frame.mutable_publish()->set_body("x");
+  alice->Send(frame);
+  ExpectRefused(*alice, "INVALID_MESSAGE", "action_type");
+  frame.mutable_hello();
+  alice->Send(frame);
+  ExpectRefused(*alice, "INVALID_MESSAGE", "hello has to be the first");
+  alice->Unsubscribe("");
+  ExpectRefused(*alice, "INVALID_MESSAGE", "followed by every session");
+}
+
+TEST_F(LimitsTest, ASessionFollowsSoManyTopics) {
+  options.max_topics_per_session = 3;
+  auto alice = Join("alice");
+  for (const char* topic : {"a", "b", "c", "b"}) alice->Subscribe(topic);
+  EXPECT_THAT(alice->Events(), SizeIs(0));
+  alice->Subscribe("d");
+  ExpectRefused(*alice, "TOO_MANY_TOPICS", "3 topics");
+  alice->Unsubscribe("a");
+  alice->Subscribe("d");
+  alice->Broadcast("x", "d");
+  EXPECT_THAT(alice->Story(), ElementsAre("x"));
+}
+
+TEST_F(LimitsTest, TooManyRefusalsInAShortTimeCloseTheSession) {
+  options.max_errors = 3;
+  auto alice = Join("alice");
+  alice->Send({});
+  alice->Send({});
+  Pass(seconds(11));
+  alice->Send({});
+  alice->Send({});
+  EXPECT_EQ(alice->closed, std::nullopt);
+  alice->Send({});
+  EXPECT_EQ(alice->closed, Outcome::kInvalidMessage);
+  EXPECT_NE(Info(*alice->closed).repeated_close_code, 0);
+}
+
+TEST_F(LimitsTest, AskingForAbsentUsersIsNoAbuse) {
+  options.max_errors = 3;
+  auto alice = Join("alice");
+  for (int i = 0; i < 10; ++i) alice->Direct("nobody", "x");
+  EXPECT_EQ(alice->closed, std::nullopt);
+}
+
+TEST_F(LimitsTest, MessagesPerSecondAreCapped) {
+  options.max_messages_per_second = 5;
+  auto alice = Join("alice");
+  for (int i = 0; i < 8; ++i) alice->Direct("", std::to_string(i));
+  int refused = 0;
+  for (const auto& event : alice->Events()) {
+    if (event.has_error()) {
+      ++refused;
+      EXPECT_EQ(event.error().outcome(), "RATE_LIMITED");
+    }
+  }
+  EXPECT_EQ(refused, 3);
+  clock.Advance(seconds(1));
+  for (int i = 0; i < 5; ++i) alice->Direct("", "later");
+  EXPECT_THAT(alice->Story(), SizeIs(5));
+}
+
+TEST_F(LimitsTest, AllLogsTogetherHaveABudgetAndTheLargestGivesWay) {
+  options.total_log_bytes = 1 << 20;
+  auto alice = Join("alice");
+  alice->Broadcast("small", "small");
+  const std::string text(1000, 'x');
+  for (int topic = 0; topic < 8; ++topic) {
+    for (int i = 0; i < 500; ++i) alice->Broadcast(text, "big" + std::to_string(topic));
+  }
+  EXPECT_LE(metrics().log_bytes.value(), (1 << 20) + (256 << 10));
+  EXPECT_GE(metrics().log_bytes.value(), 1 << 18);
+  uint64_t kept = 0;
+  engine().History("small", 0, 10, [&](const HistoryRange& r) { kept = r.head - r.tail + 1; });
+  engine().RunUntilIdle();
+  EXPECT_EQ(kept, 1u);
+}
+
+TEST_F(LimitsTest, OldEventsAndForgottenTopicsGo) {
+  auto alice = Join("alice");
+  alice->Broadcast("x", "t");
+  alice->Broadcast("x");
+  EXPECT_EQ(metrics().topics.value(), 2);
+  EXPECT_GT(metrics().log_bytes.value(), 0);
+  Pass(minutes(6));
+  EXPECT_EQ(metrics().log_bytes.value(), 0);
+  Pass(minutes(10));
+  EXPECT_EQ(metrics().topics.value(), 1);  // the empty one stays
+  alice->Broadcast("again", "t");
+  EXPECT_EQ(metrics().topics.value(), 2);
+}
+
+TEST_F(LimitsTest, AnEncodingGoesWithItsLastFollower) {
+  auto alice = Join("alice");
+  const auto log_bytes = [&] {
+    alice->Broadcast(std::string(1000, 'x'), "t");
+    return metrics().log_bytes.value();
+  };
+  const auto alone = log_bytes();
+  auto bob = Join("bob", 0, TextLineEncoding());
+  bob->Subscribe("t");
+  const auto both = log_bytes();
+  EXPECT_GT(both, alone + 1000);
+  bob->Leave();
+  EXPECT_LT(metrics().log_bytes.value(), both - 1000);
+}
+
+TEST_F(LimitsTest, DrainTellsEverySessionAndThenClosesIt) {
+  auto alice = Join("alice");
+  auto bob = Join("bob", 0, TextLineEncoding());
+  bool done = false;
+  engine().Drain(seconds(10), [&] { done = true; });
+  engine().RunUntilIdle();
+  EXPECT_TRUE(alice->Events().at(0).has_drain());
+  EXPECT_EQ(alice->closed, std::nullopt);
+  Pass(kTickInterval);
+  EXPECT_EQ(alice->closed, Outcome::kShutdown);
+  EXPECT_EQ(bob->closed, Outcome::kShutdown);
+  alice->Leave(Outcome::kShutdown);
+  EXPECT_FALSE(done);
+  bob->Leave(Outcome::kShutdown);
+  EXPECT_TRUE(done);
+}
+
+TEST_F(LimitsTest, DrainClosesManySessionsBitByBit) {
+  std::vector<std::unique_ptr<FakeClient>> clients;
+  for (int i = 0; i < 1000; ++i) clients.push_back(Join());
+  bool done = false;
+  engine().Drain(std::chrono::milliseconds(400), [&] { done = true; });
+  engine().RunUntilIdle();
+  std::vector<long> closed;
+  for (int tick = 0; tick < 4; ++tick) {
+    Pass(kTickInterval);
+    closed.push_back(std::count_if(clients.begin(), clients.end(),
+                                   [](const auto& client) { return client->closed.has_value(); }));
+  }
+  EXPECT_LT(closed[0], 400);
+  EXPECT_EQ(closed[3], 1000);
+}
+
+}  // namespace
+}  // namespace crier
