@@ -1,0 +1,6 @@
+if(TARGET crierd)
+  add_library(crier_test_process STATIC child_process.cc crierd_process.cc loopback.cc)
+  target_link_libraries(crier_test_process PUBLIC crier_flags GTest::gtest)
+  target_compile_definitions(crier_test_process PRIVATE CRIERD_PATH="$<TARGET_FILE:crierd>")
+  add_dependencies(crier_test_process crierd)
+endif()
