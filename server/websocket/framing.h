@@ -1,5 +1,5 @@
-// WebSocket frames from server to client, as bytes (RFC 6455, section 5.2): never masked, so a frame
-// is the same for every client and frames laid end to end are a valid transmission.
+// WebSocket frames from server to client, as bytes (RFC 6455, section 5.2): never masked, so a
+// frame is the same for every client and frames laid end to end are a valid transmission.
 //
 // Pure functions: thread-safe.
 #ifndef CRIER_SERVER_WEBSOCKET_FRAMING_H_

@@ -138,10 +138,9 @@ void GatherStream::StartRead() {
 
 void GatherStream::Read() {
   const int fd = fd_.get();
-  const ssize_t count =
-      read_into_count_ == 1
-          ? ::recv(fd, read_into_[0].iov_base, read_into_[0].iov_len, 0)
-          : ::readv(fd, read_into_.data(), static_cast<int>(read_into_count_));
+  const ssize_t count = read_into_count_ == 1
+                            ? ::recv(fd, read_into_[0].iov_base, read_into_[0].iov_len, 0)
+                            : ::readv(fd, read_into_.data(), static_cast<int>(read_into_count_));
   if (count > 0) {
     last_received_ = poller_->now();
     reader_.Fire({}, static_cast<size_t>(count));

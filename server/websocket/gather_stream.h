@@ -1,5 +1,5 @@
-// The layer between Beast's WebSocket stream and the socket. It owns the write side: Beast's control
-// frames and the engine's ranges of log meet here and leave together in one gather write.
+// The layer between Beast's WebSocket stream and the socket. It owns the write side: Beast's
+// control frames and the engine's ranges of log meet here and leave together in one gather write.
 //
 // Rules (docs/architecture.md, "The write side of a WebSocket"):
 // - Data frames never go through Beast: they are ranges that the session lends (Session::Peek).
@@ -36,10 +36,11 @@
 
 namespace crier {
 
-// A Beast next layer (AsyncStream). Runs on: shard thread, all of it.
+// A Beast next layer (AsyncStream). Not final only because Asio has to derive from it to find out
+// that it is no executor. Runs on: shard thread, all of it.
 //
 // Has to outlive the operations that Beast has under way on it; HardClose ends them.
-class GatherStream final : private Poller::Target {
+class GatherStream : private Poller::Target {
  public:
   using executor_type = boost::asio::io_context::executor_type;
   using error_code = boost::system::error_code;
@@ -60,7 +61,7 @@ class GatherStream final : private Poller::Target {
 
   // `poller` outlives the stream. `fd` is a non-blocking socket. `owner` may be null.
   GatherStream(Poller* poller, UniqueFd fd, Owner* owner);
-  ~GatherStream();
+  ~GatherStream() override;
   GatherStream(const GatherStream&) = delete;
   GatherStream& operator=(const GatherStream&) = delete;
 
@@ -97,9 +98,8 @@ class GatherStream final : private Poller::Target {
   // close frame was read: nothing may follow that). Never fails.
   template <class Handler>
   void async_shut_down(Handler&& handler) {
-    reader_.Arm([end = std::forward<Handler>(handler)](error_code error, size_t) mutable {
-      end(error);
-    });
+    reader_.Arm(
+        [end = std::forward<Handler>(handler)](error_code error, size_t) mutable { end(error); });
     StartShutdown();
   }
 
@@ -126,6 +126,7 @@ class GatherStream final : private Poller::Target {
   // Gives the socket away, to be wrapped again. REQUIRES: no operation is under way.
   UniqueFd Release();
 
+  int native_handle() const { return fd_.get(); }
   bool is_open() const { return fd_.get() >= 0; }
   // The kernel has taken a close frame.
   bool close_frame_sent() const { return close_frame_sent_; }

@@ -21,12 +21,10 @@ class Poller {
  public:
   class Target {
    public:
+    virtual ~Target() = default;
     // `events`: EPOLLIN and so on. May add, change and remove any descriptor; may not destroy a
     // target (post that: other targets of the same batch are yet to be called).
     virtual void OnReady(uint32_t events) = 0;
-
-   protected:
-    ~Target() = default;
   };
 
   explicit Poller(boost::asio::io_context& io);

@@ -1,0 +1,257 @@
+#include "server/websocket/connection.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "server/codec/concat.h"
+#include "server/codec/plain_json.h"
+#include "server/codec/utf8.h"
+#include "server/net/socket_options.h"
+#include "server/websocket/handshake.h"
+#include "server/websocket/plain_encoding.h"
+
+namespace crier {
+namespace {
+
+namespace websocket = boost::beast::websocket;
+
+// A control frame's payload is at most 125 bytes, two of them the code (RFC 6455, section 5.5).
+constexpr size_t kMaxReasonBytes = 123;
+// Frames are refused by their id; one over the limit is not worth repeating.
+constexpr size_t kMaxIdBytes = 64;
+
+uint16_t CloseCodeOf(Outcome outcome) {
+  const OutcomeInfo& info = Info(outcome);
+  if (info.close_code != 0) return info.close_code;
+  return info.repeated_close_code != 0 ? info.repeated_close_code : Info(Outcome::kOk).close_code;
+}
+
+// Why Beast stopped reading.
+Outcome OutcomeOf(const boost::system::error_code& error) {
+  if (error == websocket::error::closed) return Outcome::kOk;
+  if (error == websocket::error::message_too_big) return Outcome::kMessageTooBig;
+  if (error == websocket::error::bad_frame_payload) return Outcome::kInvalidUtf8;
+  if (error.category() == websocket::make_error_code(websocket::error::closed).category()) {
+    return Outcome::kProtocolError;
+  }
+  if (error.category() == make_error_code(boost::beast::zlib::error::stream_error).category()) {
+    return Outcome::kProtocolError;
+  }
+  return Outcome::kConnectionLost;
+}
+
+}  // namespace
+
+void Connection::Start(ShardConnections* set, const WebSocketContext* context, Upgrade upgrade) {
+  auto connection = std::make_unique<Connection>(set, context, &upgrade);
+  Connection* started = connection.get();
+  started->cut_off_at_ = started->now() + context->options.handshake_timeout;
+  set->Add(std::move(connection), started->cut_off_at_);
+  started->Accept(upgrade);
+}
+
+Connection::Connection(ShardConnections* set, const WebSocketContext* context, Upgrade* upgrade)
+    : set_(set),
+      context_(context),
+      place_(std::move(upgrade->place)),
+      ws_(&set->poller(), std::move(upgrade->fd), static_cast<GatherStream::Owner*>(this)) {
+  stream().Unread(std::move(upgrade->unread));
+}
+
+// --- The upgrade.
+
+void Connection::Accept(const Upgrade& upgrade) {
+  PrepareHandshake(&ws_, options().compression, upgrade.request, &deflate_);
+  ws_.read_message_max(options().max_message_bytes);
+  ws_.control_callback([this](websocket::frame_type type, boost::beast::string_view) {
+    if (type != websocket::frame_type::close) return;
+    peer_closed_ = true;
+    stream().set_peer_closed();
+  });
+  accepting_ = true;
+  ws_.async_accept(upgrade.request, [this, user = upgrade.user_id](error_code error) mutable {
+    OnAccepted(error, std::move(user));
+  });
+}
+
+void Connection::OnAccepted(error_code error, std::string user_id) {
+  accepting_ = false;
+  if (error || over_) {
+    over_ = true;
+    return Finish();
+  }
+  SetNotSentLowWater(stream().native_handle());
+  cut_off_at_ = {};
+  set_->CheckAt(this, now() + options().ping_interval);
+  ShardMetrics& metrics = set_->shard().metrics();
+  metrics.ws_connections.Add(1);
+  metrics.ws_connections_accepted.Add();
+  session_ =
+      set_->shard().OpenSession({.kind = TransportKind::kWebSocket,
+                                 .encoding = deflate_ ? &PlainDeflateEncoding() : &PlainEncoding(),
+                                 .transport = this,
+                                 .user_id = std::move(user_id),
+                                 .adopt_user_id = true});
+  stream().set_session(session_);
+  Read();
+}
+
+// --- Reading.
+
+boost::asio::mutable_buffer Connection::room() {
+  if (message_ == nullptr) message_ = set_->buffers().Take();
+  return message_->room();
+}
+
+void Connection::Read() {
+  reading_ = true;
+  ws_.async_read_some(LateBuffer<Connection>(this),
+                      [this](error_code error, size_t bytes) { OnRead(error, bytes); });
+}
+
+void Connection::OnRead(error_code error, size_t bytes) {
+  // Runs on: shard thread
+  reading_ = false;
+  if (error) return OnReadError(error);
+  if (message_ != nullptr) message_->Commit(bytes);
+  if (ws_.is_message_done()) {
+    // While a close is on its way, nothing that comes is done any more.
+    if (!outcome_) HandleMessage(message_ == nullptr ? std::string_view() : message_->text());
+    set_->buffers().GiveBack(std::move(message_));
+  } else if (message_ != nullptr) {
+    message_->GrowWhereFull();
+  }
+  if (closing_) return;  // which reads by itself
+  Read();
+}
+
+void Connection::HandleMessage(std::string_view text) {
+  const Arrival arrival = set_->shard().ArrivalNow();
+  ShardMetrics& metrics = set_->shard().metrics();
+  v1::ClientFrame frame;
+  std::optional<DecodeError> problem;
+  if (ws_.got_binary()) {
+    problem = DecodeError{.outcome = Outcome::kUnsupportedData,
+                          .message =
+                              "binary messages are not taken here; send a JSON object in a "
+                              "text message",
+                          .id = {}};
+  } else {
+    problem = DecodePlainJson(text, &frame);
+  }
+  metrics.ws_handling_seconds.Observe(Seconds(set_->shard().clock().Now() - arrival.at));
+  if (!problem) {
+    session_->Handle(std::move(frame), arrival);
+    return;
+  }
+  session_->metrics().received[static_cast<size_t>(ActionKind::kInvalid)].Add();
+  if (problem->id.size() > kMaxIdBytes) problem->id.clear();
+  session_->Refuse(problem->outcome, problem->message, problem->id);
+}
+
+void Connection::OnReadError(error_code error) {
+  over_ = true;
+  if (!outcome_) outcome_ = OutcomeOf(error);
+  Finish();
+}
+
+// --- The end.
+
+void Connection::Close(Outcome outcome, std::string_view detail) {
+  // Runs on: shard thread
+  assert(set_->shard().IsCurrent());
+  if (outcome_) return;
+  outcome_ = outcome;
+  const OutcomeInfo& info = Info(outcome);
+  std::string reason = Concat({info.name, ": ", detail.empty() ? info.text : detail});
+  // Posted: the engine may be in the middle of handling a message, or of lending ranges.
+  close_posted_ = true;
+  set_->shard().Post([this, reason = std::move(reason)]() mutable {
+    close_posted_ = false;
+    SendClose(std::move(reason));
+  });
+}
+
+void Connection::SendClose(std::string reason) {
+  if (over_) return Finish();
+  LimitEnd();
+  closing_ = true;
+  const std::string_view kept = Utf8Prefix(reason, kMaxReasonBytes);
+  ws_.async_close({static_cast<websocket::close_code>(CloseCodeOf(*outcome_)),
+                   boost::beast::string_view(kept.data(), kept.size())},
+                  [this](error_code error) {
+                    closing_ = false;
+                    over_ = true;
+                    if (!error) peer_closed_ = true;
+                    Finish();
+                  });
+}
+
+void Connection::OnStreamEnding() { LimitEnd(); }
+
+// What is left of this connection's life has to end in close_timeout.
+void Connection::LimitEnd() {
+  if (cut_off_at_ != TimePoint()) return;
+  cut_off_at_ = now() + options().close_timeout;
+  set_->CheckAt(this, cut_off_at_);
+}
+
+void Connection::GoAway() {
+  if (session_ == nullptr) {
+    HardClose();
+  } else {
+    Close(Outcome::kShutdown, {});
+  }
+}
+
+void Connection::Finish() {
+  // Whichever of these comes last calls again.
+  if (accepting_ || reading_ || closing_ || close_posted_) return;
+  if (session_ != nullptr) {
+    ShardMetrics& metrics = set_->shard().metrics();
+    metrics.ws_connections.Add(-1);
+    if (!peer_closed_ && !stream().close_frame_sent()) metrics.ws_closed_errors.Add();
+    stream().set_session(nullptr);
+    std::exchange(session_, nullptr)->End(*outcome_);
+  }
+  stream().HardClose();
+  set_->Remove(this);
+}
+
+// --- Time.
+
+TimePoint Connection::CheckDeadlines(TimePoint now) {
+  if (cut_off_at_ != TimePoint()) {
+    if (now < cut_off_at_) return cut_off_at_;
+    if (!outcome_) outcome_ = Outcome::kConnectionLost;
+    HardClose();
+    return now + options().close_timeout;
+  }
+  // A close is on its way.
+  if (outcome_) return now + options().close_timeout;
+
+  const TimePoint received = stream().last_received();
+  const TimePoint silent_at = std::max(received, stream().last_taken()) + options().idle_timeout;
+  if (now >= silent_at) {
+    Close(Outcome::kIdleTimeout, {});
+    return now + options().close_timeout;
+  }
+  if (ping_sent_ > received) {
+    // A slow reader has to take all that lies before the ping first.
+    const TimePoint answer_at =
+        std::max(ping_sent_, stream().last_unblocked()) + options().ping_timeout;
+    if (now >= answer_at) {
+      Close(Outcome::kIdleTimeout, "no answer to a ping");
+      return now + options().close_timeout;
+    }
+    return std::min(answer_at, silent_at);
+  }
+  const TimePoint ping_at = received + options().ping_interval;
+  if (now < ping_at) return std::min(ping_at, silent_at);
+  ping_sent_ = now;
+  stream().Ping();
+  return now + options().ping_timeout;
+}
+
+}  // namespace crier

@@ -1,0 +1,91 @@
+// A session over a WebSocket: messages to frames for the engine, and the connection's life.
+//
+// How it ends. There are four causes: the peer's close frame, the peer's going without one, an
+// error that Beast answers with a close frame of its own, and Close (by the engine, or by a
+// deadline here). The first cause gives the outcome. Whatever the cause, the end is the same: once
+// no operation is under way any more (Finish), the session is ended, once, and the connection
+// removed. Operations come to an end by themselves or, after close_timeout, by a hard close.
+#ifndef CRIER_SERVER_WEBSOCKET_CONNECTION_H_
+#define CRIER_SERVER_WEBSOCKET_CONNECTION_H_
+
+#include <boost/beast/websocket/stream.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/engine/session.h"
+#include "server/engine/transport.h"
+#include "server/websocket/gather_stream.h"
+#include "server/websocket/message_buffer.h"
+#include "server/websocket/shard_connections.h"
+#include "server/websocket/upgrade.h"
+#include "server/websocket/websocket_context.h"
+
+namespace crier {
+
+// Runs on: shard thread, all of it.
+class Connection final : public ShardConnection, public Transport, private GatherStream::Owner {
+ public:
+  // Makes a connection, puts it into `set` and answers the upgrade. Both outlive it.
+  static void Start(ShardConnections* set, const WebSocketContext* context, Upgrade upgrade);
+
+  Connection(ShardConnections* set, const WebSocketContext* context, Upgrade* upgrade);
+
+  // --- Transport.
+  void Wake() override { stream().Flush(); }
+  void Close(Outcome outcome, std::string_view detail) override;
+
+  // --- ShardConnection.
+  TimePoint CheckDeadlines(TimePoint now) override;
+  void GoAway() override;
+  void HardClose() override { stream().HardClose(); }
+
+  // --- For Beast: where the rest of the current message goes.
+  boost::asio::mutable_buffer room();
+
+ private:
+  using error_code = boost::system::error_code;
+  using Stream = boost::beast::websocket::stream<GatherStream>;
+
+  GatherStream& stream() { return ws_.next_layer(); }
+  const WebSocketOptions& options() const { return context_->options; }
+  TimePoint now() const { return set_->poller().now(); }
+
+  void OnStreamEnding() override;
+
+  void Accept(const Upgrade& upgrade);
+  void OnAccepted(error_code error, std::string user_id);
+  void Read();
+  void OnRead(error_code error, size_t bytes);
+  void HandleMessage(std::string_view text);
+  void OnReadError(error_code error);
+
+  void SendClose(std::string reason);
+  void LimitEnd();
+  void Finish();
+
+  ShardConnections* const set_;
+  const WebSocketContext* const context_;
+  ConnectionTable::Place place_;
+  Stream ws_;
+  Session* session_ = nullptr;
+  std::unique_ptr<MessageBuffer> message_;
+
+  TimePoint ping_sent_{};
+  // Where it is set: the connection is cut off then.
+  TimePoint cut_off_at_{};
+
+  std::optional<Outcome> outcome_;  // set by the first cause
+  bool accepting_ = false;          // under way
+  bool reading_ = false;            // under way
+  bool close_posted_ = false;       // SendClose is on its way
+  bool closing_ = false;            // async_close is under way
+  bool over_ = false;               // the reading side has come to its end
+  bool peer_closed_ = false;        // its close frame was read
+  bool deflate_ = false;            // the client takes PlainDeflateEncoding
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_WEBSOCKET_CONNECTION_H_

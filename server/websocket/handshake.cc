@@ -1,0 +1,54 @@
+#include "server/websocket/handshake.h"
+
+#include <spdlog/spdlog.h>
+
+#include <string>
+#include <string_view>
+
+namespace crier {
+namespace {
+
+namespace http = boost::beast::http;
+namespace websocket = boost::beast::websocket;
+
+// True where the answer grants permessage-deflate and does not narrow the server's window: frames
+// that are shared by all clients were deflated with the widest one (RFC 7692, section 7.1.2.1).
+bool MaySendDeflated(const websocket::response_type& response) {
+  const auto extensions = response[http::field::sec_websocket_extensions];
+  const std::string_view text(extensions.data(), extensions.size());
+  return text.find("permessage-deflate") != text.npos &&
+         (text.find("server_max_window_bits") == text.npos ||
+          text.find("server_max_window_bits=15") != text.npos);
+}
+
+}  // namespace
+
+void PrepareHandshake(websocket::stream<GatherStream>* ws, bool compression,
+                      const HttpRequest& request, bool* deflate) {
+  websocket::stream_base::timeout never;
+  never.handshake_timeout = websocket::stream_base::none();
+  never.idle_timeout = websocket::stream_base::none();
+  never.keep_alive_pings = false;
+  ws->set_option(never);
+
+  websocket::permessage_deflate extension;
+  extension.server_enable = compression;
+  extension.server_no_context_takeover = true;
+  // An inflater's window is 32 KiB per connection for as long as it has to be remembered.
+  extension.client_no_context_takeover = true;
+  ws->set_option(extension);
+
+  ws->set_option(websocket::stream_base::decorator([deflate](websocket::response_type& response) {
+    response.set(http::field::server, std::string(kServerProduct));
+    if (deflate != nullptr) *deflate = MaySendDeflated(response);
+  }));
+
+  const auto protocols = request[http::field::sec_websocket_protocol];
+  if (!protocols.empty()) {
+    // Answered without one, as RFC 6455, section 4.2.2, allows; a browser then gives up by itself.
+    spdlog::debug("none of the subprotocols offered is known: {}",
+                  std::string_view(protocols.data(), protocols.size()));
+  }
+}
+
+}  // namespace crier

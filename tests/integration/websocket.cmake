@@ -1,0 +1,13 @@
+# Needs no gRPC, so that ThreadSanitizer can watch it.
+function(crier_websocket_test name)
+  add_executable(${name} ${name}.cc)
+  target_link_libraries(${name} PRIVATE crier_flags crier_test_websocket ${ARGN} GTest::gmock
+                                        GTest::gtest_main)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "integration\;tsan"
+                                                                  TIMEOUT 120)
+  if(TARGET tsan_tests)
+    add_dependencies(tsan_tests ${name})
+  endif()
+endfunction()
+
+crier_websocket_test(websocket_dialect_test)

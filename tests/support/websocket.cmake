@@ -1,0 +1,2 @@
+add_library(crier_test_websocket STATIC websocket_client.cc)
+target_link_libraries(crier_test_websocket PUBLIC crier_websocket GTest::gmock)

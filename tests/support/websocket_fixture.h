@@ -1,0 +1,175 @@
+// A whole WebSocket server in the test's process, on a port that the system chose, and words for
+// what tests say to it.
+#ifndef CRIER_TESTS_SUPPORT_WEBSOCKET_FIXTURE_H_
+#define CRIER_TESTS_SUPPORT_WEBSOCKET_FIXTURE_H_
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "server/engine/engine.h"
+#include "server/metrics/metrics.h"
+#include "server/net/connection_table.h"
+#include "server/websocket/websocket_server.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/websocket_client.h"
+
+namespace crier::testing {
+
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+
+// A broadcast, a direct message and so on, in the plain dialect.
+inline std::string Say(std::string_view action, std::string_view body,
+                       std::string_view more_keys = {}) {
+  std::string text =
+      R"({"action_type":")" + std::string(action) + R"(","body":")" + std::string(body) + '"';
+  if (!more_keys.empty()) text += "," + std::string(more_keys);
+  return text + "}";
+}
+
+class WebSocketServerTest : public ::testing::Test {
+ protected:
+  // Before Start: what the test wants otherwise.
+  WebSocketOptions websocket_options;
+  EngineOptions engine_options;
+  size_t shards = 2;
+  bool use_fake_clock = false;
+  FakeClock fake_clock;
+
+  void Start() {
+    engine_options.shards = shards;
+    metrics_ = std::make_unique<Metrics>(shards);
+    const Clock& clock = use_fake_clock ? static_cast<const Clock&>(fake_clock) : Clock::Real();
+    engine_ = std::make_unique<Engine>(engine_options, clock, metrics_.get());
+    engine_->Start();
+    server_ = std::make_unique<WebSocketServer>(engine_.get(), &connections_, websocket_options);
+    ASSERT_TRUE(server_->Listen("127.0.0.1:0").ok());
+    server_->Start();
+    server_->SetReady(true);
+  }
+
+  void TearDown() override {
+    server_.reset();
+    if (engine_ != nullptr) engine_->Stop();
+  }
+
+  WebSocketServer& server() { return *server_; }
+  Engine& engine() { return *engine_; }
+  std::string address() const { return server_->addresses(); }
+
+  WebSocketClient Connect(const WebSocketClient::Options& options = {}) {
+    WebSocketClient client(address(), options);
+    EXPECT_EQ(client.status(), 101) << client.response();
+    return client;
+  }
+  WebSocketClient ConnectAs(const std::string& user) {
+    return Connect({.target = "/ws?user_id=" + user, .headers = {}});
+  }
+
+  // --- What the metrics say, over all shards.
+
+  int64_t Sum(const std::function<int64_t(const ShardMetrics&)>& value) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < shards; ++i) sum += value(metrics_->shard(i));
+    return sum;
+  }
+  int64_t ConnectionCount() {
+    return Sum([](const ShardMetrics& metrics) { return metrics.ws_connections.value(); });
+  }
+  int64_t AcceptedCount() {
+    return Sum([](const ShardMetrics& metrics) {
+      return static_cast<int64_t>(metrics.ws_connections_accepted.value());
+    });
+  }
+  int64_t ClosedErrors() {
+    return Sum([](const ShardMetrics& metrics) {
+      return static_cast<int64_t>(metrics.ws_closed_errors.value());
+    });
+  }
+  int64_t LaggingCount() {
+    return Sum([](const ShardMetrics& metrics) {
+      return metrics.of(TransportKind::kWebSocket).sessions_lagging.value();
+    });
+  }
+  int64_t EndedCount(Outcome outcome) {
+    return Sum([outcome](const ShardMetrics& metrics) {
+      return static_cast<int64_t>(
+          metrics.of(TransportKind::kWebSocket).ended[static_cast<size_t>(outcome)].value());
+    });
+  }
+  int64_t Received(ActionKind action) {
+    return Sum([action](const ShardMetrics& metrics) {
+      return static_cast<int64_t>(
+          metrics.of(TransportKind::kWebSocket).received[static_cast<size_t>(action)].value());
+    });
+  }
+  int64_t Writes() {
+    return Sum([](const ShardMetrics& metrics) {
+      return static_cast<int64_t>(metrics.of(TransportKind::kWebSocket).writes.value());
+    });
+  }
+
+  // Waits for a condition; false: it did not come true in time.
+  static bool Eventually(const std::function<bool()>& condition,
+                         std::chrono::milliseconds patience = 10s) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+
+  // Moves the fake clock, in steps that every shard sees, so that nothing jumps over a deadline.
+  void PassTime(std::chrono::milliseconds time, std::chrono::milliseconds step = 1s) {
+    for (; time > 0ms; time -= step) {
+      fake_clock.Advance(std::min(time, step));
+      WaitForTicks();
+    }
+  }
+  // Returns once every shard has looked at the clock after this call.
+  void WaitForTicks() {
+    if (ticks_ == nullptr) {
+      ticks_ = std::make_shared<std::vector<std::atomic<uint64_t>>>(shards);
+      OnEveryShard([this](size_t i) {
+        engine_->shard(i).AddTicker([ticks = ticks_, i](TimePoint) { ++(*ticks)[i]; });
+      });
+    }
+    for (size_t i = 0; i < shards; ++i) {
+      const uint64_t before = (*ticks_)[i];
+      // The tick under way may have begun before.
+      EXPECT_TRUE(Eventually([&] { return (*ticks_)[i] >= before + 2; }));
+    }
+  }
+
+  void OnEveryShard(const std::function<void(size_t)>& task) {
+    for (size_t i = 0; i < shards; ++i) {
+      std::promise<void> done;
+      engine_->shard(i).Post([&] {
+        task(i);
+        done.set_value();
+      });
+      done.get_future().wait();
+    }
+  }
+
+ private:
+  ConnectionTable connections_{ConnectionTable::Limits{}};
+  std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<WebSocketServer> server_;
+  std::shared_ptr<std::vector<std::atomic<uint64_t>>> ticks_;
+};
+
+}  // namespace crier::testing
+
+#endif  // CRIER_TESTS_SUPPORT_WEBSOCKET_FIXTURE_H_
