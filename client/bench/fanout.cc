@@ -1,0 +1,265 @@
+#include "client/bench/fanout.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "client/text.h"
+
+namespace crier::bench {
+namespace {
+
+constexpr double kDefaultRate = 200;
+constexpr int64_t kFeedInterval = 50 * kMillisecond;
+constexpr int64_t kMarkerInterval = 250 * kMillisecond;
+constexpr int64_t kMarkerTimeout = 30 * kSecond;
+
+std::vector<std::string> TopicNames(const BenchOptions& options) {
+  if (options.topics == 0) return {options.topic};
+  std::vector<std::string> names;
+  const std::string stem = options.topic.empty() ? "bench" : options.topic;
+  for (uint64_t i = 0; i < options.topics; ++i) names.push_back(Concat(stem, "-", i));
+  return names;
+}
+
+}  // namespace
+
+Fanout::Fanout(const BenchOptions& options)
+    : Workload(options, static_cast<uint32_t>(options.clients), TopicNames(options)),
+      topic_names_(TopicNames(options)),
+      topics_(topic_names_.size()),
+      receivers_(options.clients) {
+  const uint64_t stalled =
+      std::max(options.stalled,
+               static_cast<uint64_t>(static_cast<double>(options.clients) * (1 - options.readers)));
+  const uint64_t healthy = options.clients - stalled - options.slow;
+  publishers_ = options.publishers == 0 ? healthy : std::min(options.publishers, healthy);
+  for (uint32_t slot = 0; slot < receivers_.size(); ++slot) {
+    Receiver& receiver = receivers_[slot];
+    receiver.topic = slot % topics_.size();
+    receiver.group = slot < healthy ? kHealthy : slot < healthy + options.slow ? kSlow : kStalled;
+  }
+  // Where there are several topics, each one's first client publishes its markers.
+  for (uint32_t topic = 0; topic < topics_.size(); ++topic) topics_[topic].publisher = topic;
+}
+
+absl::Status Fanout::Execute(Report* report) {
+  if (absl::Status status = ConnectAll(static_cast<uint32_t>(receivers_.size()), report);
+      !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = Start(); !status.ok()) return status;
+  if (absl::Status status = meter().Begin(NowNs()); !status.ok()) return status;
+  Measure();
+  Drain();
+  Describe(report);
+  return absl::OkStatus();
+}
+
+absl::Status Fanout::Start() {
+  if (!topic_names_[0].empty()) {
+    for (uint32_t slot = 0; slot < receivers_.size(); ++slot) {
+      swarm().Subscribe(slot, receivers_[slot].topic);
+    }
+  }
+  const int64_t deadline = NowNs() + kMarkerTimeout;
+  while (!Settled()) {
+    if (NowNs() >= deadline) {
+      return absl::DeadlineExceededError(
+          Concat("not every client saw a first broadcast within 30 s (", errors_,
+                 " errors from the server)"));
+    }
+    for (uint32_t i = 0; i < topics_.size(); ++i) {
+      ++topics_[i].markers;
+      swarm().Broadcast(topics_[i].publisher, i, "marker");
+    }
+    PollUntil(NowNs() + kMarkerInterval, [this] { return Settled(); });
+  }
+  for (Topic& topic : topics_) topic.base = topic.head;
+  for (LedgerTotals& totals : totals_) totals = LedgerTotals();
+  for (uint32_t slot = 0; slot < receivers_.size(); ++slot) {
+    if (receivers_[slot].group != kHealthy) swarm().SetReading(slot, false);
+  }
+  return absl::OkStatus();
+}
+
+bool Fanout::Settled() const {
+  for (const Topic& topic : topics_) {
+    if (topic.markers == 0 || topic.markers_seen != topic.markers) return false;
+  }
+  return std::all_of(receivers_.begin(), receivers_.end(), [this](const Receiver& receiver) {
+    return receiver.ended || receiver.ledger.next() == topics_[receiver.topic].head + 1;
+  });
+}
+
+void Fanout::Measure() {
+  const double rate = options().rate > 0 ? options().rate : kDefaultRate;
+  const double interval = 1e9 / rate;
+  measuring_ = true;
+  const int64_t begin = NowNs();
+  const int64_t end = begin + absl::ToInt64Nanoseconds(options().duration);
+  uint64_t sent = 0;
+  int64_t due = begin;
+  for (int64_t now = begin; now < end; now = NowNs()) {
+    // By the clock: what a stall held up is sent with the time it should have had.
+    for (int burst = 0; due <= now && due < end && burst < 64; ++burst) {
+      meter().Late(NowNs() - due);
+      Publish(due);
+      ++sent;
+      due = begin + static_cast<int64_t>(interval * static_cast<double>(sent));
+    }
+    FeedSlow(now);
+    meter().Tick(now);
+    int64_t wake = std::min({due, end, meter().next_tick()});
+    if (options().slow > 0) wake = std::min(wake, next_feed_);
+    swarm().Poll(wake);
+  }
+  // What was due in the window but is not sent yet still counts as sent in it.
+  for (; due < end; due = begin + static_cast<int64_t>(interval * static_cast<double>(++sent))) {
+    meter().Late(NowNs() - due);
+    Publish(due);
+  }
+}
+
+void Fanout::Publish(int64_t due) {
+  const auto publisher = static_cast<uint32_t>(published_++ % publishers_);
+  Topic& topic = topics_[receivers_[publisher].topic];
+  swarm().Broadcast(publisher, receivers_[publisher].topic, Body(due));
+  ++topic.sent;
+  meter().Sent();
+}
+
+void Fanout::FeedSlow(int64_t now) {
+  if (options().slow == 0 || now < next_feed_) return;
+  next_feed_ = now + kFeedInterval;
+  const uint64_t bytes = std::max<uint64_t>(options().slow_rate * kFeedInterval / kSecond, 1);
+  for (uint32_t slot = 0; slot < receivers_.size(); ++slot) {
+    if (receivers_[slot].group == kSlow && !receivers_[slot].ended) swarm().Grant(slot, bytes);
+  }
+}
+
+void Fanout::Drain() {
+  const int64_t deadline = NowNs() + absl::ToInt64Nanoseconds(options().drain);
+  // The healthy ones first, undisturbed: their time is measured.
+  PollUntil(deadline, [this] {
+    meter().Tick(NowNs(), "draining");
+    return Complete(kHealthy);
+  });
+  meter().End(NowNs());
+  window_deliveries_ = totals_[kHealthy].received;
+  for (const LedgerTotals& totals : {totals_[kSlow], totals_[kStalled]}) {
+    window_deliveries_ += totals.received;
+  }
+  for (uint32_t slot = 0; slot < receivers_.size(); ++slot) {
+    if (receivers_[slot].group != kHealthy) swarm().SetReading(slot, true);
+  }
+  PollUntil(NowNs() + absl::ToInt64Nanoseconds(options().drain),
+            [this] { return Complete(kSlow) && Complete(kStalled); });
+  for (Receiver& receiver : receivers_) {
+    if (Excused(receiver)) continue;
+    receiver.ledger.Finish(Target(topics_[receiver.topic]), &totals_[receiver.group]);
+  }
+}
+
+uint64_t Fanout::Target(const Topic& topic) const {
+  return std::max(topic.head, topic.base + topic.sent);
+}
+
+uint64_t Fanout::Expected(Group group) const {
+  uint64_t expected = 0;
+  for (const Receiver& receiver : receivers_) {
+    if (receiver.group == group && !Excused(receiver)) expected += topics_[receiver.topic].sent;
+  }
+  return expected;
+}
+
+bool Fanout::Complete(Group group) const {
+  return std::all_of(receivers_.begin(), receivers_.end(), [&](const Receiver& receiver) {
+    return receiver.group != group || receiver.ended ||
+           receiver.ledger.next() > Target(topics_[receiver.topic]);
+  });
+}
+
+void Fanout::OnDelivery(uint32_t slot, const Delivery& delivery, int64_t now) {
+  Receiver& receiver = receivers_[slot];
+  if (delivery.kind == DeliveryKind::kBroadcast) {
+    Topic& topic = topics_[receiver.topic];
+    if (delivery.topic != topic_names_[receiver.topic]) {
+      ++foreign_;
+      return;
+    }
+    receiver.ledger.Receive(delivery.epoch, delivery.offset, &totals_[receiver.group]);
+    topic.head = std::max(topic.head, delivery.offset);
+    if (measuring_) {
+      if (receiver.group == kHealthy && delivery.stamp > 0) meter().Received(now - delivery.stamp);
+    } else if (slot == topic.publisher && delivery.stamp < 0) {
+      ++topic.markers_seen;
+    }
+  } else if (delivery.kind == DeliveryKind::kGap) {
+    if (!delivery.mailbox && delivery.topic == topic_names_[receiver.topic]) {
+      receiver.ledger.Gap(delivery.epoch, delivery.first, delivery.last, &totals_[receiver.group]);
+    }
+  } else if (delivery.kind == DeliveryKind::kError) {
+    ++errors_;
+    Blame(Concat("error ", delivery.outcome, ": ", delivery.text));
+  }
+}
+
+void Fanout::OnUnexpectedEnd(uint32_t slot, const SessionEnd& end) {
+  Receiver& receiver = receivers_[slot];
+  receiver.ended = true;
+  ++ended_[receiver.group];
+  if (receiver.group == kStalled) {
+    // A client that takes nothing for long may be ended (IDLE_TIMEOUT); that is said, not blamed.
+    Blame(Concat("stalled client: ", end.what));
+    return;
+  }
+  Workload::OnUnexpectedEnd(slot, end);
+}
+
+void Fanout::Describe(Report* report) {
+  report->Count("clients", "clients", receivers_.size());
+  report->Count("topics", topics_.size() > 1 ? "topics" : "", topics_.size());
+  meter().Describe("delivery", window_deliveries_, report);
+  for (const Group group : {kHealthy, kSlow, kStalled}) DescribeGroup(group, report);
+  uint64_t extra = 0;
+  for (const Topic& topic : topics_) {
+    const uint64_t last = topic.base + topic.sent;
+    extra += topic.head > last ? topic.head - last : 0;
+  }
+  report->Count("foreign", extra + foreign_ == 0 ? "" : "events of others", extra + foreign_);
+  report->Count("errors", errors_ == 0 ? "" : "errors from the server", errors_);
+  DescribeSessions(report);
+  if (errors_ > 0) report->Fail(Concat("the server answered with ", errors_, " errors"));
+}
+
+void Fanout::DescribeGroup(Group group, Report* report) {
+  const auto members = static_cast<uint64_t>(
+      std::count_if(receivers_.begin(), receivers_.end(),
+                    [group](const Receiver& receiver) { return receiver.group == group; }));
+  if (members == 0) return;
+  const LedgerTotals& totals = totals_[group];
+  const std::string name = kGroupNames[group];
+  // The keys of the healthy ones, whom every run has, stand without a prefix.
+  const std::string prefix = group == kHealthy ? "" : name + "_";
+  const std::string label = group == kHealthy ? "" : name + " clients: ";
+  if (group != kHealthy) report->Count(prefix + "clients", name + " clients", members);
+  report->Count(prefix + "expected", label + "expected deliveries", Expected(group));
+  if (group != kHealthy) report->Count(prefix + "received", label + "received", totals.received);
+  report->Count(prefix + "skipped", label + "skipped, named by gaps", totals.skipped);
+  report->Count(prefix + "gaps", "", totals.gaps);
+  report->Count(prefix + "lost", label + "lost", totals.lost);
+  report->Count(prefix + "duplicate", label + "duplicate", totals.duplicate);
+  report->Count(prefix + "out_of_order", label + "out of order", totals.out_of_order);
+  report->Count(prefix + "wrong_gaps", totals.wrong_gaps == 0 ? "" : label + "wrong gaps",
+                totals.wrong_gaps);
+  report->Count(prefix + "ended", group == kHealthy ? "" : label + "ended by the server",
+                ended_[group]);
+  if (!totals.clean()) {
+    report->Fail(absl::StrFormat(
+        "%s clients: %d events lost, %d twice, %d out of order, %d gaps wrong, %d new epochs", name,
+        totals.lost, totals.duplicate, totals.out_of_order, totals.wrong_gaps, totals.new_epochs));
+  }
+}
+
+}  // namespace crier::bench

@@ -1,0 +1,28 @@
+#include "client/bench/idle.h"
+
+namespace crier::bench {
+
+Idle::Idle(const BenchOptions& options)
+    : Workload(options, static_cast<uint32_t>(options.clients), {""}) {}
+
+absl::Status Idle::Execute(Report* report) {
+  const auto count = static_cast<uint32_t>(options().clients);
+  if (absl::Status status = meter().Begin(NowNs()); !status.ok()) return status;
+  if (absl::Status status = ConnectAll(count, report); !status.ok()) return status;
+  PollUntil(NowNs() + absl::ToInt64Nanoseconds(options().duration), [] { return false; });
+  meter().End(NowNs());
+  report->Count("clients", "clients", count);
+  if (meter().measures_server()) {
+    const auto before = static_cast<double>(meter().server_begin().rss_bytes);
+    const auto after = static_cast<double>(meter().server_end().rss_bytes);
+    report->Real("server_rss_before_mib", "server RSS before", before / 1048576, 1, "MiB");
+    report->Real("server_rss_mib", "server RSS after", after / 1048576, 1, "MiB");
+    report->Real("kib_per_client", "growth per client", (after - before) / 1024 / count, 2, "KiB");
+    report->Real("server_cpu_us_per_session", "server CPU per session",
+                 1e6 * meter().server_cpu() / count, 1, "us");
+  }
+  DescribeSessions(report);
+  return absl::OkStatus();
+}
+
+}  // namespace crier::bench

@@ -1,0 +1,30 @@
+// Reads the server's ServerFrames, millions of events a second.
+#ifndef CRIER_CLIENT_BENCH_PROTO_SCANNER_H_
+#define CRIER_CLIENT_BENCH_PROTO_SCANNER_H_
+
+#include <string_view>
+
+#include "client/bench/delivery.h"
+#include "crier/v1/message.pb.h"
+
+namespace crier::bench {
+
+// Walks the events of one encoded ServerFrame without building it: of a Message only the fields
+// that the benchmark needs are looked at. Any other event is parsed by protobuf. Not thread-safe.
+class ProtoScanner {
+ public:
+  // `frame` has to outlive the walk.
+  void Start(std::string_view frame) { rest_ = frame; }
+
+  enum class Result { kEvent, kEnd, kInvalid };
+  // The delivery's views point into the frame or into this scanner, and end with the next call.
+  Result Next(Delivery* delivery);
+
+ private:
+  std::string_view rest_;
+  v1::Event event_;
+};
+
+}  // namespace crier::bench
+
+#endif  // CRIER_CLIENT_BENCH_PROTO_SCANNER_H_
