@@ -23,7 +23,9 @@ constexpr int kMaxBlockingThreads = 16;
 void SetChannelArguments(const GrpcOptions& options, grpc::ServerBuilder* builder) {
   const auto millis = [](std::chrono::milliseconds d) { return static_cast<int>(d.count()); };
   builder->SetMaxReceiveMessageSize(static_cast<int>(options.max_receive_bytes));
-  builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, options.max_metadata_bytes);
+  builder->AddChannelArgument(
+      GRPC_ARG_MAX_METADATA_SIZE,
+      static_cast<int>(GrpcOptions::kHardMetadataFactor * options.max_metadata_bytes));
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_streams_per_connection);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, millis(options.keepalive_time));
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, millis(options.keepalive_timeout));
@@ -46,10 +48,11 @@ GrpcServer::GrpcServer(Engine* engine, ConnectionTable* table, const GrpcOptions
     : engine_(*engine), options_(options) {
   std::vector<ShardStreams*> streams;
   for (size_t i = 0; i < engine_.shard_count(); ++i) {
-    streams_.push_back(std::make_shared<ShardStreams>(&engine_.shard(i)));
+    streams_.push_back(std::make_shared<ShardStreams>(&engine_.shard(i), options_.close_timeout));
     streams.push_back(streams_.back().get());
   }
-  service_ = std::make_unique<MessagingService>(engine, std::move(streams));
+  service_ =
+      std::make_unique<MessagingService>(engine, std::move(streams), options_.max_metadata_bytes);
   boost::asio::io_context& io = engine_.shard(0).io();
   sockets_ = std::make_unique<HandedOverSockets>(io, table);
   acceptor_ = std::make_unique<Acceptor>(

@@ -72,10 +72,28 @@ grpc::ByteBuffer Encode(HistoryRange range) {
 
 }  // namespace
 
+grpc::Status MessagingService::CheckCall(const grpc::CallbackServerContext& context) const {
+  // RFC 9113, section 6.5.2: an entry counts 32 bytes beside its name and value.
+  constexpr size_t kEntryOverhead = 32;
+  size_t bytes = 0;
+  for (const auto& [name, value] : context.client_metadata()) {
+    bytes += name.size() + value.size() + kEntryOverhead;
+  }
+  if (bytes <= max_metadata_bytes_) return grpc::Status::OK;
+  return ToGrpcStatus(Outcome::kMessageTooBig, "metadata of " + std::to_string(bytes) +
+                                                   " bytes; the limit is " +
+                                                   std::to_string(max_metadata_bytes_));
+}
+
+grpc::Status MessagingService::CheckSession(const grpc::CallbackServerContext& context) const {
+  if (refusing_.load(std::memory_order_relaxed)) return ToGrpcStatus(Outcome::kShutdown);
+  return CheckCall(context);
+}
+
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* MessagingService::Connect(
     grpc::CallbackServerContext* context) {
-  if (refusing_.load(std::memory_order_relaxed)) {
-    return RefusedCall<ConnectReactor>::Start(ToGrpcStatus(Outcome::kShutdown));
+  if (const grpc::Status status = CheckSession(*context); !status.ok()) {
+    return RefusedCall<ConnectReactor>::Start(status);
   }
   return ConnectStream::Start(NextStreams(), context, UserOf(*context));
 }
@@ -83,8 +101,8 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* MessagingService::C
 grpc::ServerWriteReactor<grpc::ByteBuffer>* MessagingService::Subscribe(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
   using Refused = RefusedCall<SubscribeReactor>;
-  if (refusing_.load(std::memory_order_relaxed)) {
-    return Refused::Start(ToGrpcStatus(Outcome::kShutdown));
+  if (const grpc::Status status = CheckSession(*context); !status.ok()) {
+    return Refused::Start(status);
   }
   v1::SubscribeRequest parsed;
   if (!Parse(*request, &parsed)) return Refused::Start(BadRequest("crier.v1.SubscribeRequest"));
@@ -98,6 +116,10 @@ grpc::ServerUnaryReactor* MessagingService::Publish(grpc::CallbackServerContext*
                                                     const v1::PublishRequest* request,
                                                     v1::PublishResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (const grpc::Status status = CheckCall(*context); !status.ok()) {
+    reactor->Finish(status);
+    return reactor;
+  }
   if (!request->has_message()) {
     reactor->Finish(ToGrpcStatus(Outcome::kInvalidMessage, "message is missing: set it"));
     return reactor;
@@ -124,6 +146,10 @@ grpc::ServerUnaryReactor* MessagingService::History(grpc::CallbackServerContext*
                                                     const grpc::ByteBuffer* request,
                                                     grpc::ByteBuffer* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (const grpc::Status status = CheckCall(*context); !status.ok()) {
+    reactor->Finish(status);
+    return reactor;
+  }
   v1::HistoryRequest parsed;
   if (!Parse(*request, &parsed)) {
     reactor->Finish(BadRequest("crier.v1.HistoryRequest"));

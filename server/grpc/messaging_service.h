@@ -3,6 +3,8 @@
 #define CRIER_SERVER_GRPC_MESSAGING_SERVICE_H_
 
 #include <atomic>
+#include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "crier/v1/messaging.grpc.pb.h"
@@ -21,8 +23,9 @@ using RawMessagingService = v1::Messaging::WithRawCallbackMethod_Connect<
 class MessagingService final : public RawMessagingService {
  public:
   // `engine` and `streams` (one per shard, in their order) outlive the calls.
-  MessagingService(Engine* engine, std::vector<ShardStreams*> streams)
-      : engine_(*engine), streams_(std::move(streams)) {}
+  // `max_metadata_bytes`: see GrpcOptions.
+  MessagingService(Engine* engine, std::vector<ShardStreams*> streams, size_t max_metadata_bytes)
+      : engine_(*engine), streams_(std::move(streams)), max_metadata_bytes_(max_metadata_bytes) {}
 
   // Refuses new sessions from now on, with SHUTDOWN. Thread-safe.
   void RefuseSessions() { refusing_.store(true, std::memory_order_relaxed); }
@@ -39,10 +42,15 @@ class MessagingService final : public RawMessagingService {
                                     grpc::ByteBuffer* response) override;
 
  private:
+  // OK: the call may go on.
+  grpc::Status CheckCall(const grpc::CallbackServerContext& context) const;
+  // The same for calls that become sessions.
+  grpc::Status CheckSession(const grpc::CallbackServerContext& context) const;
   ShardStreams* NextStreams() { return streams_[engine_.NextShard().index()]; }
 
   Engine& engine_;
   const std::vector<ShardStreams*> streams_;
+  const size_t max_metadata_bytes_;
   std::atomic<bool> refusing_{false};
 };
 

@@ -2,6 +2,8 @@
 #ifndef CRIER_SERVER_GRPC_SHARD_STREAMS_H_
 #define CRIER_SERVER_GRPC_SHARD_STREAMS_H_
 
+#include <chrono>
+
 #include "absl/container/flat_hash_set.h"
 #include "server/base/clock.h"
 #include "server/engine/shard.h"
@@ -11,15 +13,17 @@ namespace crier {
 
 class StreamSession;
 
-// Runs on: the shard's thread, but for the constructor and shard().
+// Runs on: the shard's thread, but for the constructor, shard and close_timeout.
 class ShardStreams {
  public:
-  // `shard` outlives this object.
-  explicit ShardStreams(Shard* shard) : shard_(*shard) {}
+  // `shard` outlives this object. `close_timeout`: see GrpcOptions.
+  ShardStreams(Shard* shard, std::chrono::milliseconds close_timeout)
+      : shard_(*shard), close_timeout_(close_timeout) {}
   ShardStreams(const ShardStreams&) = delete;
   ShardStreams& operator=(const ShardStreams&) = delete;
 
   Shard& shard() { return shard_; }
+  std::chrono::milliseconds close_timeout() const { return close_timeout_; }
   SliceCache& slices() { return slices_; }
 
   void Add(StreamSession* stream) { open_.insert(stream); }
@@ -30,6 +34,7 @@ class ShardStreams {
 
  private:
   Shard& shard_;
+  const std::chrono::milliseconds close_timeout_;
   SliceCache slices_;
   absl::flat_hash_set<StreamSession*> open_;
 };

@@ -99,7 +99,8 @@ void StreamSession::WriteNext() {
   session_->metrics().writes.Add();
   session_->metrics().bytes_sent.Add(bytes);
   write_started_ = streams_->shard().clock().Now();
-  write_state_.store(WriteState::kInFlight, std::memory_order_relaxed);
+  write_state_.store(session_->has_pending() ? WriteState::kAwaited : WriteState::kInFlight,
+                     std::memory_order_relaxed);
   StartWriting(&write_buffer_);
 }
 
@@ -175,7 +176,7 @@ void StreamSession::MaybeFinish() {
 void StreamSession::Tick(TimePoint now) {
   assert(streams_->shard().IsCurrent());
   if (status_.has_value()) {
-    if (!cancel_asked_ && now - closed_at_ > kCloseTimeout) {
+    if (!cancel_asked_ && now - closed_at_ > streams_->close_timeout()) {
       cancel_asked_ = true;
       CancelCall();
     }

@@ -48,8 +48,6 @@ class StreamSession : public Transport {
   static constexpr size_t kWriteBudget = 64 << 10;
   // A write that takes longer than this waits for the peer: the session is then lagging.
   static constexpr std::chrono::milliseconds kBlockedAfter{100};
-  // How long a closed stream's peer has to take what it was sent, and the status behind it.
-  static constexpr std::chrono::seconds kCloseTimeout{10};
 
   StreamSession(const StreamSession&) = delete;
   StreamSession& operator=(const StreamSession&) = delete;

@@ -49,7 +49,16 @@ GrpcStream::GrpcStream(const std::shared_ptr<grpc::Channel>& channel, const std:
   for (const auto& [key, value] : metadata) context_.AddMetadata(key, value);
   call_ = stub_.PrepareCall(&context_, method, &queue_);
   call_->StartCall(reinterpret_cast<void*>(kStart));
-  over_ = !Await(kStart).value_or(false);
+}
+
+bool GrpcStream::Started(std::chrono::milliseconds patience) {
+  if (!started_) {
+    const std::optional<bool> ok = Await(kStart, patience);
+    if (!ok.has_value()) return false;
+    started_ = true;
+    over_ = !*ok;
+  }
+  return !over_;
 }
 
 GrpcStream::~GrpcStream() {
@@ -86,18 +95,19 @@ bool GrpcStream::Send(const google::protobuf::MessageLite& frame) {
 }
 
 bool GrpcStream::SendBytes(const std::string& bytes) {
-  if (over_) return false;
+  if (!Started(kPatience)) return false;
   call_->Write(BufferOf(bytes), reinterpret_cast<void*>(kWrite));
   return Await(kWrite).value_or(false);
 }
 
 bool GrpcStream::CloseSending() {
+  if (!Started(kPatience)) return false;
   call_->WritesDone(reinterpret_cast<void*>(kClose));
   return Await(kClose).value_or(false);
 }
 
-bool GrpcStream::ReadFrame(std::chrono::milliseconds patience) {
-  if (over_) return false;
+bool GrpcStream::Read(std::chrono::milliseconds patience) {
+  if (!Started(patience)) return false;
   if (!reading_) {
     call_->Read(&incoming_, reinterpret_cast<void*>(kRead));
     reading_ = true;
@@ -109,6 +119,13 @@ bool GrpcStream::ReadFrame(std::chrono::milliseconds patience) {
     over_ = true;
     return false;
   }
+  return true;
+}
+
+std::string GrpcStream::NextBytes() { return Read(kPatience) ? BytesOf(incoming_) : ""; }
+
+bool GrpcStream::ReadFrame(std::chrono::milliseconds patience) {
+  if (!Read(patience)) return false;
   v1::ServerFrame frame;
   EXPECT_TRUE(frame.ParseFromString(BytesOf(incoming_))) << "the server sent no ServerFrame";
   ++frames_;
@@ -155,7 +172,7 @@ void GrpcStream::Settle() {
 
 grpc::Status GrpcStream::Finish() {
   if (status_.has_value()) return *status_;
-  while (ReadFrame(kPatience)) {
+  while (Read(kPatience)) {
   }
   grpc::Status status;
   call_->Finish(&status, reinterpret_cast<void*>(kFinish));

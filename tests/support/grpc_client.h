@@ -56,6 +56,9 @@ class GrpcStream {
   v1::Gap NextGap() { return Next(v1::Event::kGap).gap(); }
   v1::Presence NextPresence() { return Next(v1::Event::kPresence).presence(); }
   v1::Pong NextPong() { return Next(v1::Event::kPong).pong(); }
+  // The bytes of the next message, for calls that bring something else than ServerFrames; empty: as
+  // above.
+  std::string NextBytes();
   // Sends a ping and takes all that comes up to its pong: what was sent before has been handled.
   void Settle();
 
@@ -71,6 +74,10 @@ class GrpcStream {
   enum Tag : intptr_t { kStart = 1, kRead, kWrite, kClose, kFinish };
   // Waits until the operation is done; nullopt: not in time.
   std::optional<bool> Await(Tag tag, std::chrono::milliseconds patience = kPatience);
+  // Waits until the call has left; false: not in time, or it is over.
+  bool Started(std::chrono::milliseconds patience);
+  // Reads one message into incoming_.
+  bool Read(std::chrono::milliseconds patience);
   // Reads one frame into pending_.
   bool ReadFrame(std::chrono::milliseconds patience);
 
@@ -80,6 +87,7 @@ class GrpcStream {
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
   std::map<Tag, bool> done_;
   grpc::ByteBuffer incoming_;
+  bool started_ = false;
   bool reading_ = false;
   bool over_ = false;
   std::optional<grpc::Status> status_;
