@@ -8,7 +8,6 @@
 #include "server/codec/plain_json.h"
 #include "server/codec/utf8.h"
 #include "server/net/socket_options.h"
-#include "server/websocket/handshake.h"
 #include "server/websocket/plain_encoding.h"
 
 namespace crier {
@@ -48,7 +47,7 @@ void Connection::Start(ShardConnections* set, const WebSocketContext* context, U
   Connection* started = connection.get();
   started->cut_off_at_ = started->now() + context->options.handshake_timeout;
   set->Add(std::move(connection), started->cut_off_at_);
-  started->Accept(upgrade);
+  started->Accept(std::move(upgrade));
 }
 
 Connection::Connection(ShardConnections* set, const WebSocketContext* context, Upgrade* upgrade)
@@ -61,8 +60,8 @@ Connection::Connection(ShardConnections* set, const WebSocketContext* context, U
 
 // --- The upgrade.
 
-void Connection::Accept(const Upgrade& upgrade) {
-  PrepareHandshake(&ws_, options().compression, upgrade.request, &deflate_);
+void Connection::Accept(Upgrade upgrade) {
+  PrepareHandshake(&ws_, options().compression, upgrade.request, &handshake_);
   ws_.read_message_max(options().max_message_bytes);
   ws_.control_callback([this](websocket::frame_type type, boost::beast::string_view) {
     if (type != websocket::frame_type::close) return;
@@ -70,31 +69,39 @@ void Connection::Accept(const Upgrade& upgrade) {
     stream().set_peer_closed();
   });
   accepting_ = true;
-  ws_.async_accept(upgrade.request, [this, user = upgrade.user_id](error_code error) mutable {
-    OnAccepted(error, std::move(user));
-  });
+  // The answer leaves when the session stands, and not before the shard's next flush has told the
+  // other shards of its user: who has the answer is reached by whatever is sent from then on.
+  stream().Cork();
+  ws_.async_accept(upgrade.request, [this](error_code error) { OnAccepted(error); });
+  if (handshake_.accepted) OpenSession(std::move(upgrade.user_id));
+  set_->shard().Post([this] { stream().Uncork(); });
 }
 
-void Connection::OnAccepted(error_code error, std::string user_id) {
-  accepting_ = false;
-  if (error || over_) {
-    over_ = true;
-    return Finish();
-  }
-  SetNotSentLowWater(stream().native_handle());
-  cut_off_at_ = {};
-  set_->CheckAt(this, now() + options().ping_interval);
+void Connection::OpenSession(std::string user_id) {
   ShardMetrics& metrics = set_->shard().metrics();
   metrics.ws_connections.Add(1);
   metrics.ws_connections_accepted.Add();
-  session_ =
-      set_->shard().OpenSession({.kind = TransportKind::kWebSocket,
-                                 .encoding = deflate_ ? &PlainDeflateEncoding() : &PlainEncoding(),
-                                 .transport = this,
-                                 .user_id = std::move(user_id),
-                                 .adopt_user_id = true});
+  session_ = set_->shard().OpenSession(
+      {.kind = TransportKind::kWebSocket,
+       .encoding = handshake_.deflate ? &PlainDeflateEncoding() : &PlainEncoding(),
+       .transport = this,
+       .user_id = std::move(user_id),
+       .adopt_user_id = true});
   stream().set_session(session_);
-  Read();
+}
+
+void Connection::OnAccepted(error_code error) {
+  accepting_ = false;
+  if (error) return OnReadError(error);
+  SetNotSentLowWater(stream().native_handle());
+  cut_off_at_ = {};
+  set_->CheckAt(this, now() + options().ping_interval);
+  if (early_close_ != nullptr) {
+    SendClose(std::move(*early_close_));
+    early_close_.reset();
+  } else {
+    Read();
+  }
 }
 
 // --- Reading.
@@ -175,6 +182,10 @@ void Connection::Close(Outcome outcome, std::string_view detail) {
 
 void Connection::SendClose(std::string reason) {
   if (over_) return Finish();
+  if (accepting_) {
+    early_close_ = std::make_unique<std::string>(std::move(reason));
+    return;
+  }
   LimitEnd();
   closing_ = true;
   const std::string_view kept = Utf8Prefix(reason, kMaxReasonBytes);

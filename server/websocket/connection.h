@@ -17,6 +17,7 @@
 #include "server/engine/session.h"
 #include "server/engine/transport.h"
 #include "server/websocket/gather_stream.h"
+#include "server/websocket/handshake.h"
 #include "server/websocket/message_buffer.h"
 #include "server/websocket/shard_connections.h"
 #include "server/websocket/upgrade.h"
@@ -54,8 +55,9 @@ class Connection final : public ShardConnection, public Transport, private Gathe
 
   void OnStreamEnding() override;
 
-  void Accept(const Upgrade& upgrade);
-  void OnAccepted(error_code error, std::string user_id);
+  void Accept(Upgrade upgrade);
+  void OpenSession(std::string user_id);
+  void OnAccepted(error_code error);
   void Read();
   void OnRead(error_code error, size_t bytes);
   void HandleMessage(std::string_view text);
@@ -72,10 +74,14 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   Session* session_ = nullptr;
   std::unique_ptr<MessageBuffer> message_;
 
+  // Of a close that came before the upgrade was through.
+  std::unique_ptr<std::string> early_close_;
+
   TimePoint ping_sent_{};
   // Where it is set: the connection is cut off then.
   TimePoint cut_off_at_{};
 
+  HandshakeResult handshake_;
   std::optional<Outcome> outcome_;  // set by the first cause
   bool accepting_ = false;          // under way
   bool reading_ = false;            // under way
@@ -83,7 +89,6 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   bool closing_ = false;            // async_close is under way
   bool over_ = false;               // the reading side has come to its end
   bool peer_closed_ = false;        // its close frame was read
-  bool deflate_ = false;            // the client takes PlainDeflateEncoding
 };
 
 }  // namespace crier

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "server/websocket/handshake.h"
-
 namespace crier {
 
 void EchoConnection::Start(ShardConnections* set, const WebSocketContext* context,
@@ -11,8 +9,10 @@ void EchoConnection::Start(ShardConnections* set, const WebSocketContext* contex
   auto connection = std::make_unique<EchoConnection>(set, context, &upgrade);
   EchoConnection* started = connection.get();
   set->Add(std::move(connection), set->poller().now() + context->options.idle_timeout);
-  PrepareHandshake(&started->ws_, context->options.compression, upgrade.request, nullptr);
+  PrepareHandshake(&started->ws_, context->options.compression, upgrade.request,
+                   &started->handshake_);
   started->ws_.read_message_max(kMaxMessageBytes);
+  started->ws_.auto_fragment(false);
   started->ws_.async_accept(upgrade.request, [started](error_code error) {
     if (error) return started->Finish();
     started->Read();

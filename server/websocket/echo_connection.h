@@ -6,6 +6,7 @@
 #include <boost/beast/websocket/stream.hpp>
 
 #include "server/websocket/gather_stream.h"
+#include "server/websocket/handshake.h"
 #include "server/websocket/shard_connections.h"
 #include "server/websocket/upgrade.h"
 #include "server/websocket/websocket_context.h"
@@ -42,6 +43,7 @@ class EchoConnection final : public ShardConnection, private GatherStream::Owner
   const WebSocketContext* const context_;
   ConnectionTable::Place place_;
   boost::beast::websocket::stream<GatherStream> ws_;
+  HandshakeResult handshake_;
   boost::beast::flat_buffer message_;
   TimePoint cut_off_at_{};  // where it is set
 };

@@ -238,6 +238,11 @@ void GatherStream::AcceptWrite(std::string bytes) {
   Flush();
 }
 
+void GatherStream::Uncork() {
+  corked_ = false;
+  Flush();
+}
+
 void GatherStream::Ping() {
   if (!is_open() || broken_ || close_frame_queued_) return;
   EnsureBacklog().control.append({static_cast<char>(FrameStart::kPing), '\0'});
@@ -259,7 +264,7 @@ void GatherStream::Gather(Ranges* ranges) {
 
 void GatherStream::Flush() {
   // Runs on: shard thread
-  if (blocked_ || broken_ || !is_open()) return;
+  if (corked_ || blocked_ || broken_ || !is_open()) return;
   Ranges ranges;
   Gather(&ranges);
   if (ranges.count == 0) return;

@@ -111,6 +111,10 @@ class GatherStream : private Poller::Target {
   // From here on, ranges of this session are sent too. Null: no more.
   void set_session(Session* session) { session_ = session; }
 
+  // While corked, nothing is sent.
+  void Cork() { corked_ = true; }
+  void Uncork();
+
   // Sends what waits here and what the session is owed, with one system call.
   void Flush();
 
@@ -185,6 +189,7 @@ class GatherStream : private Poller::Target {
   Session* session_ = nullptr;
 
   bool polled_ = false;  // fd_ is in the poller's set
+  bool corked_ = false;
   bool blocked_ = false;
   bool broken_ = false;
   bool shutting_down_ = false;

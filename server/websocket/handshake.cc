@@ -24,7 +24,7 @@ bool MaySendDeflated(const websocket::response_type& response) {
 }  // namespace
 
 void PrepareHandshake(websocket::stream<GatherStream>* ws, bool compression,
-                      const HttpRequest& request, bool* deflate) {
+                      const HttpRequest& request, HandshakeResult* result) {
   websocket::stream_base::timeout never;
   never.handshake_timeout = websocket::stream_base::none();
   never.idle_timeout = websocket::stream_base::none();
@@ -38,9 +38,10 @@ void PrepareHandshake(websocket::stream<GatherStream>* ws, bool compression,
   extension.client_no_context_takeover = true;
   ws->set_option(extension);
 
-  ws->set_option(websocket::stream_base::decorator([deflate](websocket::response_type& response) {
+  ws->set_option(websocket::stream_base::decorator([result](websocket::response_type& response) {
     response.set(http::field::server, std::string(kServerProduct));
-    if (deflate != nullptr) *deflate = MaySendDeflated(response);
+    result->accepted = response.result() == http::status::switching_protocols;
+    result->deflate = MaySendDeflated(response);
   }));
 
   const auto protocols = request[http::field::sec_websocket_protocol];

@@ -9,14 +9,19 @@
 
 namespace crier {
 
+// What Beast answered.
+struct HandshakeResult {
+  bool accepted = false;  // with 101
+  bool deflate = false;   // messages may be sent deflated with a window of 32 KiB
+};
+
 // Sets Beast's options for a connection that is about to be accepted: no timers of Beast's own (the
 // shard looks at deadlines), the server's name, and permessage-deflate where `compression` allows
 // it.
 //
-// *deflate, if not null, is set when the answer is built: true where messages may be sent deflated
-// with a window of 32 KiB (PlainDeflateEncoding). It outlives the handshake.
+// *result is filled in when the answer is built, which async_accept does at once. It outlives `ws`.
 void PrepareHandshake(boost::beast::websocket::stream<GatherStream>* ws, bool compression,
-                      const HttpRequest& request, bool* deflate);
+                      const HttpRequest& request, HandshakeResult* result);
 
 }  // namespace crier
 

@@ -11,3 +11,4 @@ function(crier_websocket_test name)
 endfunction()
 
 crier_websocket_test(websocket_dialect_test)
+crier_websocket_test(websocket_http_test)

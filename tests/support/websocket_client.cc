@@ -75,6 +75,22 @@ bool WebSocketClient::ReadResponseHeader() {
   return true;
 }
 
+std::string WebSocketClient::ReadBytes(size_t count) {
+  const auto deadline = SteadyClock::now() + kPatience;
+  while (buffer_.size() < count && Fill(deadline)) continue;
+  std::string bytes = buffer_.substr(0, count);
+  buffer_.erase(0, bytes.size());
+  return bytes;
+}
+
+std::string WebSocketClient::ReadBody() {
+  constexpr std::string_view kLength = "\r\nContent-Length: ";
+  const size_t at = response_.find(kLength);
+  return at == std::string::npos
+             ? std::string()
+             : ReadBytes(static_cast<size_t>(std::atoi(response_.c_str() + at + kLength.size())));
+}
+
 bool WebSocketClient::SendRaw(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);

@@ -59,6 +59,10 @@ class WebSocketClient {
   static std::string UpgradeRequest(const std::string& address, const Options& options);
   // Reads an HTTP answer's header, up to the empty line.
   bool ReadResponseHeader();
+  // Exactly so many bytes behind it, or fewer where no more come.
+  std::string ReadBytes(size_t count);
+  // As many as the response's Content-Length says.
+  std::string ReadBody();
   int status() const { return status_; }
   const std::string& response() const { return response_; }
 

@@ -1,0 +1,263 @@
+// HTTP on the WebSocket's port (docs/protocol.md, "HTTP, on the WebSocket's port").
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/support/websocket_fixture.h"
+
+namespace crier::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class WebSocketHttpTest : public WebSocketServerTest {
+ protected:
+  // The whole answer.
+  std::string Exchange(const std::string& request) {
+    WebSocketClient client(address());
+    client.SendRaw(request);
+    if (!client.ReadResponseHeader()) return {};
+    std::string answer = client.response();
+    if (!request.starts_with("HEAD")) answer += client.ReadBody();
+    return answer;
+  }
+  std::string Get(const std::string& target, const std::string& headers = {}) {
+    return Exchange("GET " + target + " HTTP/1.1\r\nHost: " + address() +
+                    "\r\nConnection: close\r\n" + headers + "\r\n");
+  }
+  int StatusOfUpgrade(const WebSocketClient::Options& options) {
+    return WebSocketClient(address(), options).status();
+  }
+};
+
+TEST_F(WebSocketHttpTest, HealthcheckSaysOk) {
+  Start();
+  EXPECT_THAT(Get("/healthcheck"),
+              AllOf(StartsWith("HTTP/1.1 200"), ::testing::EndsWith("\r\n\r\nok")));
+}
+
+TEST_F(WebSocketHttpTest, ReadyzFollowsSetReady) {
+  Start();
+  EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 200"));
+  server().SetReady(false);
+  EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(Get("/healthcheck"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(WebSocketHttpTest, MetricsAreInPrometheusFormat) {
+  Start();
+  WebSocketClient client = Connect();
+  client.SendText(Say("direct", "x"));
+  client.ReadText();
+  EXPECT_THAT(Get("/metrics"),
+              AllOf(HasSubstr("Content-Type: text/plain; version=0.0.4"),
+                    HasSubstr("\nws_connections 1\n"), HasSubstr("\nall_ws_connections_total 1\n"),
+                    HasSubstr("ws_message_handling_duration_seconds_count 1\n")));
+}
+
+TEST_F(WebSocketHttpTest, TheRootNamesTheServer) {
+  Start();
+  EXPECT_THAT(Get("/"), AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("crier/")));
+}
+
+TEST_F(WebSocketHttpTest, AnythingElseIsNotFound) {
+  Start();
+  EXPECT_THAT(Get("/nothing"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(Get("/ws/"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(Get("/echo"), StartsWith("HTTP/1.1 404")) << "it was not enabled";
+  EXPECT_THAT(Get("/healthcheck?x=1"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(WebSocketHttpTest, OtherMethodsAreToldWhichOnesThereAre) {
+  Start();
+  EXPECT_THAT(Exchange("POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"),
+              AllOf(StartsWith("HTTP/1.1 405"), HasSubstr("Allow: GET, HEAD\r\n"),
+                    HasSubstr("Connection: close")));
+  EXPECT_THAT(Exchange("HEAD /ws HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 405"), HasSubstr("Allow: GET\r\n")));
+}
+
+TEST_F(WebSocketHttpTest, HeadIsGetWithoutTheBody) {
+  Start();
+  EXPECT_THAT(Exchange("HEAD /healthcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("Content-Length: 2\r\n"),
+                    ::testing::EndsWith("\r\n\r\n")));
+}
+
+TEST_F(WebSocketHttpTest, AConnectionIsKeptForFurtherRequests) {
+  Start();
+  WebSocketClient client(address());
+  for (int i = 0; i < 3; ++i) {
+    client.SendRaw("GET /healthcheck HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_TRUE(client.ReadResponseHeader());
+    EXPECT_EQ(client.status(), 200);
+    EXPECT_EQ(client.ReadBytes(2), "ok");
+  }
+  EXPECT_TRUE(client.Handshake({})) << "the last one may be an upgrade";
+  client.SendText(Say("direct", "x"));
+  EXPECT_THAT(client.ReadText(), HasSubstr("direct"));
+}
+
+TEST_F(WebSocketHttpTest, RequestsMayComeAtOnce) {
+  Start();
+  WebSocketClient client(address());
+  std::string requests;
+  for (int i = 0; i < 20; ++i) requests += "GET /healthcheck HTTP/1.1\r\nHost: a\r\n\r\n";
+  client.SendRaw(requests);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(client.ReadResponseHeader()) << i;
+    EXPECT_EQ(client.ReadBytes(2), "ok");
+  }
+}
+
+TEST_F(WebSocketHttpTest, AnOldClientIsAnsweredAndLeft) {
+  Start();
+  EXPECT_THAT(Exchange("GET /healthcheck HTTP/1.0\r\n\r\n"), HasSubstr("\r\n\r\nok"));
+}
+
+TEST_F(WebSocketHttpTest, WsWithoutAnUpgradeSaysWhatIsMissing) {
+  Start();
+  EXPECT_THAT(Get("/ws"), AllOf(StartsWith("HTTP/1.1 426"), HasSubstr("Upgrade: websocket\r\n"),
+                                HasSubstr("WebSocket")));
+}
+
+TEST_F(WebSocketHttpTest, WrongUpgradesAreRefused) {
+  Start();
+  const std::string upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+  const auto ask = [&](const std::string& headers) {
+    return Exchange("GET /ws HTTP/1.1\r\nHost: a\r\n" + headers + "\r\n");
+  };
+  EXPECT_THAT(ask(upgrade + "Sec-WebSocket-Version: 8\r\n"),
+              AllOf(StartsWith("HTTP/1.1 426"), HasSubstr("Sec-WebSocket-Version: 13\r\n")));
+  EXPECT_THAT(ask(upgrade + "Sec-WebSocket-Version: 13\r\n"),
+              AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("Sec-WebSocket-Key")));
+  EXPECT_EQ(StatusOfUpgrade({.target = "/ws?user_id=%zz", .headers = {}}), 400);
+  EXPECT_EQ(StatusOfUpgrade({.target = "/ws?user_id=%ff", .headers = {}}), 400) << "not UTF-8";
+  EXPECT_EQ(StatusOfUpgrade({.target = "/ws?user_id=" + std::string(256, 'u'), .headers = {}}),
+            400);
+  EXPECT_EQ(StatusOfUpgrade({.target = "/ws?x=1&user_id=%C3%A4&y", .headers = {}}), 101);
+}
+
+TEST_F(WebSocketHttpTest, OnlyKnownOriginsMayConnect) {
+  websocket_options.allowed_origins = {"https://friend.example"};
+  Start();
+  EXPECT_EQ(StatusOfUpgrade({.headers = {}}), 101);
+  EXPECT_EQ(StatusOfUpgrade({.headers = {{"Origin", "http://" + address()}}}), 101);
+  EXPECT_EQ(StatusOfUpgrade({.headers = {{"Origin", "https://Friend.example"}}}), 101);
+  EXPECT_EQ(StatusOfUpgrade({.headers = {{"Origin", "https://stranger.example"}}}), 403);
+  EXPECT_EQ(StatusOfUpgrade({.headers = {{"Origin", "https://friend.example.evil"}}}), 403);
+  EXPECT_EQ(StatusOfUpgrade({.headers = {{"Origin", "null"}}}), 403);
+}
+
+TEST_F(WebSocketHttpTest, AHostsOwnDefaultPortMakesNoDifference) {
+  Start();
+  const auto status = [&](const std::string& host, const std::string& origin) {
+    WebSocketClient client(address());
+    client.SendRaw(WebSocketClient::UpgradeRequest(host, {.headers = {{"Origin", origin}}}));
+    client.ReadResponseHeader();
+    return client.status();
+  };
+  EXPECT_EQ(status("chat.example", "https://chat.example"), 101);
+  EXPECT_EQ(status("chat.example:443", "https://chat.example"), 101);
+  EXPECT_EQ(status("chat.example", "http://chat.example:80"), 101);
+  EXPECT_EQ(status("chat.example:8000", "http://chat.example"), 403);
+}
+
+TEST_F(WebSocketHttpTest, UnknownSubprotocolsAreAnsweredWithoutOne) {
+  Start();
+  WebSocketClient client = Connect({.headers = {{"Sec-WebSocket-Protocol", "chat.v9, superchat"}}});
+  EXPECT_THAT(client.response(), Not(HasSubstr("Sec-WebSocket-Protocol")));
+}
+
+TEST_F(WebSocketHttpTest, TheUpgradeNamesTheServerAndNoExtension) {
+  Start();
+  WebSocketClient client =
+      Connect({.headers = {{"Sec-WebSocket-Extensions", "permessage-deflate"}}});
+  EXPECT_THAT(client.response(),
+              AllOf(HasSubstr("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+                    HasSubstr("Server: crier/"), Not(HasSubstr("permessage-deflate"))));
+}
+
+TEST_F(WebSocketHttpTest, WhatIsNoRequestIsToldSo) {
+  Start();
+  EXPECT_THAT(Exchange("hello server, how are you\r\n\r\n"), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(Exchange(std::string("\x16\x03\x01\x02", 4) + std::string(200, '\0')),
+              StartsWith("HTTP/1.1 400"))
+      << "TLS on the plain port";
+}
+
+TEST_F(WebSocketHttpTest, AHeaderHasALimit) {
+  Start();
+  EXPECT_THAT(
+      Exchange("GET / HTTP/1.1\r\nHost: a\r\nCookie: " + std::string(9000, 'c') + "\r\n\r\n"),
+      StartsWith("HTTP/1.1 431"));
+  EXPECT_THAT(Exchange("GET /" + std::string(20'000, 'a')), StartsWith("HTTP/1.1 431"));
+}
+
+TEST_F(WebSocketHttpTest, ASlowRequestRunsOutOfTime) {
+  use_fake_clock = true;
+  Start();
+  WebSocketClient client(address());
+  client.SendRaw("GET / HTTP/1.1\r\nHo");
+  PassTime(9s);
+  EXPECT_TRUE(client.StaysSilent(50ms));
+  PassTime(2s);
+  EXPECT_TRUE(client.WaitForEnd());
+}
+
+TEST_F(WebSocketHttpTest, AfterStopAcceptingNobodyComesIn) {
+  Start();
+  WebSocketClient old = Connect();
+  WebSocketClient kept(address());
+  kept.SendRaw("GET /healthcheck HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(kept.ReadResponseHeader());
+  kept.ReadBytes(2);
+  const std::string where = address();
+  server().StopAccepting();
+  EXPECT_LT(WebSocketClient(where).fd(), 0);
+  EXPECT_FALSE(kept.Handshake({}));
+  EXPECT_EQ(kept.status(), 503);
+  old.SendText(Say("direct", "still here"));
+  EXPECT_THAT(old.ReadText(), HasSubstr("still here"));
+}
+
+TEST_F(WebSocketHttpTest, StopTellsTheSessions) {
+  Start();
+  WebSocketClient client = Connect();
+  client.SendText(Say("ping", ""));
+  client.ReadText();
+  std::thread stopping([&] { server().Stop(); });
+  const auto close = client.ReadClose();
+  ASSERT_TRUE(close);
+  EXPECT_EQ(close->close_code(), 1001);
+  EXPECT_THAT(close->close_reason(), StartsWith("SHUTDOWN"));
+  client.SendClose(1001);
+  stopping.join();
+  EXPECT_EQ(EndedCount(Outcome::kShutdown), 1);
+  EXPECT_EQ(ClosedErrors(), 0);
+}
+
+TEST_F(WebSocketHttpTest, EchoSendsMessagesBack) {
+  websocket_options.enable_echo = true;
+  Start();
+  WebSocketClient client = Connect({.target = "/echo", .headers = {}});
+  client.SendText("Grüße");
+  EXPECT_EQ(client.ReadText(), "Grüße");
+  const std::string large(1'000'000, '\xFE');
+  std::thread sender([&] { client.SendFrame(kBinary, large); });
+  const auto frame = client.ReadFrame();
+  sender.join();
+  ASSERT_TRUE(frame);
+  EXPECT_EQ(frame->opcode, kBinary);
+  EXPECT_TRUE(frame->payload == large);
+  const auto close = client.CloseNicely(1000);
+  ASSERT_TRUE(close);
+  EXPECT_EQ(close->close_code(), 1000);
+}
+
+}  // namespace
+}  // namespace crier::testing
