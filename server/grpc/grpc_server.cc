@@ -9,6 +9,7 @@
 #include <future>
 #include <utility>
 
+#include "grpc/health/v1/health.pb.h"
 #include "server/grpc/messaging_service.h"
 #include "server/grpc/shard_streams.h"
 
@@ -69,6 +70,9 @@ absl::Status GrpcServer::Listen(std::string_view addresses) {
 absl::Status GrpcServer::BuildServer() {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  // gRPC's health service brings no descriptors; named here so that the linker keeps ours, and
+  // reflection can describe it.
+  grpc::health::v1::HealthCheckRequest::descriptor();
   grpc::ServerBuilder builder;
   SetChannelArguments(options_, &builder);
   grpc::ResourceQuota quota("crier");
