@@ -175,8 +175,7 @@ DecodeError NotJson(json::error_code error, std::string_view text, size_t at) {
   }
   return {Outcome::kInvalidMessage,
           Concat({"not JSON at byte ", std::to_string(at), ": ", Reason(error, text, at),
-                  "; a message is one JSON object, as {\"action_type\":\"direct\",\"body\":"
-                  "\"hello\"}"}),
+                  R"(; a message is one JSON object, as {"action_type":"direct","body":"hello"})"}),
           {}};
 }
 
