@@ -40,35 +40,48 @@ void StreamSession::OnOpen(std::string user_id, std::vector<v1::ClientFrame> fra
     if (status_.has_value()) return;
     session_->Handle(std::move(frame), arrival);
   }
-  if (!status_.has_value()) StartReading(&read_buffer_);
+  if (!status_.has_value()) ReadNext();
 }
 
-// Runs on: a thread of gRPC. The buffer and the frame are this thread's until the task is posted.
+// Runs on: a thread of gRPC. The buffer is this thread's until the next read starts.
 void StreamSession::ReadDone(bool ok) {
   // The client has closed its sending side (and keeps receiving), or is gone (Cancelled says so).
   if (!ok) return;
   Shard& shard = streams_->shard();
   const Clock& clock = shard.engine().clock();
-  arrival_ = Arrival{clock.Now(), clock.WallNanos()};
+  const Arrival arrival{clock.Now(), clock.WallNanos()};
+  const size_t cost = read_buffer_.Length() + kFrameCost;
+  auto frame = std::make_unique<v1::ClientFrame>();
   {
     grpc::ProtoBufferReader reader(&read_buffer_);
-    frame_is_valid_ = reader.status().ok() && frame_.ParseFromZeroCopyStream(&reader);
+    if (!reader.status().ok() || !frame->ParseFromZeroCopyStream(&reader)) frame.reset();
   }
   read_buffer_.Clear();
-  shard.Post([self = Ptr(this)] { self->OnFrame(); });
+  const size_t unhandled = unhandled_.fetch_add(cost, std::memory_order_relaxed) + cost;
+  shard.Post([self = Ptr(this), frame = std::move(frame), arrival, cost]() mutable {
+    self->OnFrame(std::move(frame), arrival, cost);
+  });
+  if (unhandled <= kReadAhead) ReadNext();
 }
 
 // Runs on: shard thread
-void StreamSession::OnFrame() {
+void StreamSession::OnFrame(std::unique_ptr<v1::ClientFrame> frame, const Arrival& arrival,
+                            size_t cost) {
   if (status_.has_value()) return;
   assert(streams_->shard().IsCurrent());
-  if (frame_is_valid_) {
-    session_->Handle(std::move(frame_), arrival_);
+  if (frame != nullptr) {
+    session_->Handle(std::move(*frame), arrival);
   } else {
     session_->Refuse(Outcome::kInvalidMessage,
                      "this is not a crier.v1.ClientFrame in protobuf's encoding");
   }
-  if (!status_.has_value()) StartReading(&read_buffer_);
+  const size_t before = unhandled_.fetch_sub(cost, std::memory_order_relaxed);
+  if (before > kReadAhead && before - cost <= kReadAhead) ReadNext();
+}
+
+void StreamSession::ReadNext() {
+  MutexLock lock(&finish_mutex_);
+  if (!finished_) StartReading(&read_buffer_);
 }
 
 // Runs on: shard thread
@@ -153,8 +166,11 @@ void StreamSession::Cancelled() {
 // The client has left: by cancelling, which is how a gRPC client ends a stream, or with its
 // connection; gRPC does not tell which.
 void StreamSession::OnGone() {
-  // Then the call is over, and perhaps the server too.
-  if (finished_) return;
+  {
+    // Then the call is over, and perhaps the server too.
+    MutexLock lock(&finish_mutex_);
+    if (finished_) return;
+  }
   assert(streams_->shard().IsCurrent());
   EndSession(Outcome::kOk);
   if (!status_.has_value()) status_ = grpc::Status::CANCELLED;
@@ -167,8 +183,11 @@ void StreamSession::EndSession(Outcome outcome) {
 }
 
 void StreamSession::MaybeFinish() {
-  if (finished_ || !status_.has_value() || session_ != nullptr || AwaitWrite()) return;
-  finished_ = true;
+  if (!status_.has_value() || session_ != nullptr || AwaitWrite()) return;
+  {
+    MutexLock lock(&finish_mutex_);
+    if (std::exchange(finished_, true)) return;
+  }
   streams_->Remove(this);
   FinishCall(*status_);
 }

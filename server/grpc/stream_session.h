@@ -4,11 +4,14 @@
 //   gRPC calls the reactor (ReadDone, WriteDone, Cancelled, Done) on threads of its own, some of
 //   them at the same time. The engine's session belongs to one shard, and so does everything here
 //   that is not said to be otherwise. A reactor call does what needs no state (it parses the frame)
-//   and posts the rest to the shard. Reads, writes and Finish are started by the shard alone.
+//   and posts the rest to the shard. Writes and Finish are started by the shard alone, reads by
+//   whoever makes room for one.
 //
 // Flow
-//   One read is in flight: the next one starts when the shard has handled the frame, so a client
-//   that sends faster than the shard works is held back by HTTP/2's flow control. One write is in
+//   One read is in flight, and frames that were read wait for the shard up to kReadAhead: so that a
+//   busy shard handles a run of them at once and sends what they bring as one write each, and that
+//   a client that sends faster than the shard works is held back by HTTP/2's flow control. One
+//   write is in
 //   flight: when it completes, everything that came meanwhile goes out as the next one. Nothing is
 //   queued here; a stream that takes nothing is a cursor that lags.
 //
@@ -27,13 +30,16 @@
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "crier/v1/message.pb.h"
 #include "server/base/clock.h"
+#include "server/base/mutex.h"
 #include "server/base/outcome.h"
 #include "server/engine/bus.h"
 #include "server/engine/session.h"
@@ -48,6 +54,10 @@ class StreamSession : public Transport {
   static constexpr size_t kWriteBudget = 64 << 10;
   // A write that takes longer than this waits for the peer: the session is then lagging.
   static constexpr std::chrono::milliseconds kBlockedAfter{100};
+  // Reading goes on while frames of less than so many bytes in all wait for the shard; each counts
+  // its own size and kFrameCost.
+  static constexpr size_t kReadAhead = 32 << 10;
+  static constexpr size_t kFrameCost = 256;
 
   StreamSession(const StreamSession&) = delete;
   StreamSession& operator=(const StreamSession&) = delete;
@@ -91,9 +101,13 @@ class StreamSession : public Transport {
   virtual void FinishCall(const grpc::Status& status) = 0;
   virtual void CancelCall() = 0;
 
+  // Starts the next read, unless the call is finished.
+  void ReadNext() ABSL_LOCKS_EXCLUDED(finish_mutex_);
+
   // --- Runs on: shard thread.
   void OnOpen(std::string user_id, std::vector<v1::ClientFrame> frames);
-  void OnFrame();
+  // `frame`: null where what came is no frame. `cost`: what it counts of kReadAhead.
+  void OnFrame(std::unique_ptr<v1::ClientFrame> frame, const Arrival& arrival, size_t cost);
   void OnWriteCompleted(bool ok);
   void OnGone();
   void WriteNext();
@@ -119,16 +133,17 @@ class StreamSession : public Transport {
   TimePoint write_started_{};
   TimePoint closed_at_{};
   std::optional<grpc::Status> status_;  // set: closing, and nothing new is sent
-  bool finished_ = false;
   bool cancel_asked_ = false;
+
+  // Finish is the last that is started. Only finishing and starting a read may meet.
+  Mutex finish_mutex_;
+  bool finished_ ABSL_GUARDED_BY(finish_mutex_) = false;  // set by the shard
 
   // gRPC's while the read or write is in flight, else as said in ReadDone and WriteDone.
   grpc::ByteBuffer read_buffer_;
   grpc::ByteBuffer write_buffer_;
-  // Between ReadDone and the end of OnFrame.
-  v1::ClientFrame frame_;
-  Arrival arrival_;
-  bool frame_is_valid_ = false;
+  // Of the frames that wait for the shard. Whoever brings it back to kReadAhead starts the read.
+  std::atomic<size_t> unhandled_{0};
 };
 
 }  // namespace crier
