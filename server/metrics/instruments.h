@@ -43,9 +43,8 @@ class Gauge {
 // Seconds, in the buckets that dashboards of this kind of study use (docs/protocol.md, "Metrics").
 class Histogram {
  public:
-  static constexpr std::array<double, 14> kBounds = {0.0001, 0.0005, 0.0025, 0.005, 0.0075,
-                                                     0.01,   0.025,  0.05,   0.1,   0.25,
-                                                     0.5,    1,      2,      5};
+  static constexpr std::array<double, 14> kBounds = {
+      0.0001, 0.0005, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5};
 
   // Runs on: the owner's thread.
   void Observe(double seconds, uint64_t times = 1) {
