@@ -258,6 +258,11 @@ void Session::HandleSubscribe(const v1::Subscribe& subscribe) {
   }
   if (const Subscription* existing = Find(subscribe.topic())) {
     if (subscribe.id().empty()) return;
+    if (existing->pending != nullptr) {
+      // The first one is still on its way, and answers for both.
+      existing->pending->ack_id = subscribe.id();
+      return;
+    }
     PublishResult position;
     position.epoch = existing->feed->epoch();
     position.offset = existing->next - 1;
