@@ -14,10 +14,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Of the drain time, what is for closing sessions, and what is for all but the last steps: a client
-// that was told to go needs a moment for its close frame, and the threads need one to end.
-constexpr int kSpreadPercent = 75;
-constexpr int kWaitPercent = 90;
+// Of the drain time, how much the closing of sessions is spread over: the last one, too, needs a
+// moment for its close frame.
+constexpr int kSpreadPercent = 60;
+// What Stop needs where connections are left: each transport is polite for a while and then cuts.
+constexpr milliseconds kStopTime{800};
 
 absl::Status WithFlag(const char* flag, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("--", flag, ": ", std::string(status.message())));
@@ -45,18 +46,19 @@ App::App(const ServerOptions& options)
 App::~App() { Stop(); }
 
 absl::Status App::Start() {
-  engine_.Start();
-  running_ = true;
+  // Before any thread of ours starts: a taken port is the most likely reason to give up.
   if (absl::Status status = websocket_.Listen(options_.http_listen); !status.ok()) {
     return WithFlag("http_listen", status);
   }
   if (absl::Status status = grpc_.Listen(options_.grpc_listen); !status.ok()) {
     return WithFlag("grpc_listen", status);
   }
-  // The descriptors of the loops, the listening sockets and gRPC's pollers are open by now.
-  connections_.MeasureAllowance();
+  engine_.Start();
+  running_ = true;
   websocket_.Start();
   grpc_.Start();
+  // Every loop's and poller's own descriptors are open by now.
+  connections_.MeasureAllowance();
   websocket_.SetReady(true);
   grpc_.SetReady(true);
   spdlog::info("{} shards, at most {} connections", engine_.shard_count(), connections_.limit());
@@ -80,7 +82,8 @@ void App::Drain() {
   // Shared with the callback, which may come after this function gave up waiting.
   const auto drained = std::make_shared<std::promise<void>>();
   engine_.Drain(options_.drain_time * kSpreadPercent / 100, [drained] { drained->set_value(); });
-  const auto deadline = begin + options_.drain_time * kWaitPercent / 100;
+  const auto deadline =
+      begin + std::max(options_.drain_time - kStopTime, options_.drain_time * kSpreadPercent / 100);
   if (drained->get_future().wait_until(deadline) == std::future_status::timeout) {
     spdlog::warn("drain time is over: cutting off {} connections", connections_.size());
   }
