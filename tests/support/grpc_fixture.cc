@@ -1,5 +1,6 @@
 #include "tests/support/grpc_fixture.h"
 
+#include <future>
 #include <thread>
 
 namespace crier::testing {
@@ -14,6 +15,12 @@ void GrpcTest::StartServer() {
   table_ = std::make_unique<ConnectionTable>(connection_limits_);
   server_ = std::make_unique<GrpcServer>(engine_.get(), table_.get(), grpc_options_);
   engine_->Start();
+  // Some tests are over before the system has given every shard's thread its first turn.
+  for (size_t i = 0; i < engine_->shard_count(); ++i) {
+    std::promise<void> runs;
+    engine_->shard(i).Post([&runs] { runs.set_value(); });
+    runs.get_future().wait();
+  }
   const absl::Status status = server_->Listen("127.0.0.1:0");
   ASSERT_TRUE(status.ok()) << status;
   server_->Start();
