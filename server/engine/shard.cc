@@ -46,7 +46,6 @@ Arrival Shard::ArrivalNow() const {
 
 void Shard::Run() {
   role_.Enter();
-  io_.restart();  // it stopped by itself if Poll ever left it without work
   const auto work = boost::asio::make_work_guard(io_);
   ArmTimer();
   io_.run();
@@ -54,8 +53,9 @@ void Shard::Run() {
 
 size_t Shard::Poll() {
   role_.Enter();
-  io_.restart();
-  return io_.poll();
+  const size_t ran = io_.poll();
+  io_.restart();  // it stops by itself where it runs out of work
+  return ran;
 }
 
 void Shard::Post(Task task) { boost::asio::post(io_, std::move(task)); }

@@ -104,6 +104,17 @@ TEST_F(ThreadsTest, EveryoneGetsEverythingFromEverywhere) {
   }
 }
 
+TEST_F(ThreadsTest, StopsBeforeItsThreadsHaveHadATurn) {
+  for (int i = 0; i < 50; ++i) {
+    Metrics metrics(kShards);
+    EngineOptions options;
+    options.shards = kShards;
+    Engine engine(options, Clock::Real(), &metrics);
+    engine.Start();
+    engine.Stop();
+  }
+}
+
 TEST_F(ThreadsTest, SubscribersComeAndGoWhileOthersPublish) {
   constexpr int kRounds = 100;
   std::atomic<bool> stop{false};
