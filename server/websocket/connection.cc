@@ -1,6 +1,7 @@
 #include "server/websocket/connection.h"
 
 #include <algorithm>
+#include <boost/asio/bind_executor.hpp>
 #include <cassert>
 #include <utility>
 
@@ -66,7 +67,7 @@ void Connection::Accept(Upgrade upgrade) {
   ws_.control_callback([this](websocket::frame_type type, boost::beast::string_view) {
     if (type != websocket::frame_type::close) return;
     peer_closed_ = true;
-    stream().set_peer_closed();
+    stream().set_close_at_once();
   });
   accepting_ = true;
   // The answer leaves when the session stands, and not before the shard's next flush has told the
@@ -112,9 +113,21 @@ boost::asio::mutable_buffer Connection::room() {
 }
 
 void Connection::Read() {
-  reading_ = true;
-  ws_.async_read_some(LateBuffer<Connection>(this),
-                      [this](error_code error, size_t bytes) { OnRead(error, bytes); });
+  // Frames that came together are handled together: what they give rise to leaves in one flush.
+  EagerRunner& eager = set_->eager();
+  in_read_ = true;
+  do {
+    read_again_ = false;
+    reading_ = true;
+    eager.Open();
+    ws_.async_read_some(
+        LateBuffer<Connection>(this),
+        boost::asio::bind_executor(eager.get_executor(), [this](error_code error, size_t bytes) {
+          OnRead(error, bytes);
+        }));
+    eager.Close();
+  } while (eager.RunOne() && read_again_);
+  in_read_ = false;
 }
 
 void Connection::OnRead(error_code error, size_t bytes) {
@@ -130,7 +143,11 @@ void Connection::OnRead(error_code error, size_t bytes) {
     message_->GrowWhereFull();
   }
   if (closing_) return;  // which reads by itself
-  Read();
+  if (in_read_) {
+    read_again_ = true;
+  } else {
+    Read();
+  }
 }
 
 void Connection::HandleMessage(std::string_view text) {
@@ -187,6 +204,8 @@ void Connection::SendClose(std::string reason) {
     return;
   }
   LimitEnd();
+  // What ends an async_close well is the peer's close frame.
+  stream().set_close_at_once();
   closing_ = true;
   const std::string_view kept = Utf8Prefix(reason, kMaxReasonBytes);
   ws_.async_close({static_cast<websocket::close_code>(CloseCodeOf(*outcome_)),
@@ -235,7 +254,6 @@ void Connection::Finish() {
 TimePoint Connection::CheckDeadlines(TimePoint now) {
   if (cut_off_at_ != TimePoint()) {
     if (now < cut_off_at_) return cut_off_at_;
-    if (!outcome_) outcome_ = Outcome::kConnectionLost;
     HardClose();
     return now + options().close_timeout;
   }

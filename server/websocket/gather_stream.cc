@@ -195,10 +195,10 @@ void GatherStream::StartShutdown() {
     backlog_->control.clear();
     if (backlog_->empty()) backlog_.reset();
   }
-  if (is_open() && !broken_ && !peer_closed_) ::shutdown(fd_.get(), SHUT_WR);
+  if (is_open() && !broken_ && !close_at_once_) ::shutdown(fd_.get(), SHUT_WR);
   // What lies unread when a socket is closed turns the goodbye into a reset, which may take our
   // close frame from the peer before it has read it.
-  if (is_open() && !Discard() && !peer_closed_ && !broken_) {
+  if (is_open() && !Discard() && !close_at_once_ && !broken_) {
     Listen(EPOLLIN);
     if (polled_) return;
   }

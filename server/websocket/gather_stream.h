@@ -94,8 +94,8 @@ class GatherStream : private Poller::Target {
   }
 
   // Beast is done with the connection: the rest of the queue is dropped, the peer is told that no
-  // more will come, and what it still sends is thrown away until it is gone too (at once where its
-  // close frame was read: nothing may follow that). Never fails.
+  // more will come, and what it still sends is thrown away until it is gone too (see
+  // set_close_at_once). Never fails.
   template <class Handler>
   void async_shut_down(Handler&& handler) {
     reader_.Arm(
@@ -121,8 +121,9 @@ class GatherStream : private Poller::Target {
   // Sends a ping frame without payload.
   void Ping();
 
-  // The peer's close frame was read.
-  void set_peer_closed() { peer_closed_ = true; }
+  // The peer's close frame is, or will be, the last that is read: nothing may follow it, so the
+  // socket need not wait for the peer to go.
+  void set_close_at_once() { close_at_once_ = true; }
 
   // Closes the socket. What is under way ends with operation_aborted, soon.
   void HardClose();
@@ -193,7 +194,7 @@ class GatherStream : private Poller::Target {
   bool blocked_ = false;
   bool broken_ = false;
   bool shutting_down_ = false;
-  bool peer_closed_ = false;
+  bool close_at_once_ = false;
   bool close_frame_queued_ = false;
   bool close_frame_sent_ = false;
   bool read_posted_ = false;

@@ -6,7 +6,8 @@
 
 namespace crier {
 
-ShardConnections::ShardConnections(Shard* shard) : shard_(shard), poller_(shard->io()) {}
+ShardConnections::ShardConnections(Shard* shard)
+    : shard_(shard), poller_(shard->io()), eager_(shard->io()) {}
 
 ShardConnections::~ShardConnections() {
   ForEach([](ShardConnection* connection) { delete connection; });

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "server/base/clock.h"
 #include "server/engine/shard.h"
+#include "server/websocket/eager_runner.h"
 #include "server/websocket/message_buffer.h"
 #include "server/websocket/poller.h"
 
@@ -69,6 +70,7 @@ class ShardConnections {
   Shard& shard() const { return *shard_; }
   Poller& poller() { return poller_; }
   MessageBuffers& buffers() { return buffers_; }
+  EagerRunner& eager() { return eager_; }
 
  private:
   using List = boost::intrusive::list<ShardConnection, boost::intrusive::base_hook<ConnectionHook>,
@@ -87,6 +89,7 @@ class ShardConnections {
   Shard* const shard_;
   Poller poller_;
   MessageBuffers buffers_;
+  EagerRunner eager_;
   std::array<List, kSlots> wheel_;
   int64_t tick_ = 0;  // the last one that was done
   size_t size_ = 0;

@@ -12,3 +12,6 @@ endfunction()
 
 crier_websocket_test(websocket_dialect_test)
 crier_websocket_test(websocket_http_test)
+crier_websocket_test(websocket_k6_test)
+crier_websocket_test(websocket_limits_test ZLIB::ZLIB)
+crier_websocket_test(websocket_stream_test)

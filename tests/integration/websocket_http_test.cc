@@ -203,6 +203,7 @@ TEST_F(WebSocketHttpTest, ASlowRequestRunsOutOfTime) {
   Start();
   WebSocketClient client(address());
   client.SendRaw("GET / HTTP/1.1\r\nHo");
+  ASSERT_TRUE(Eventually([&] { return OpenConnections() == 1; }));
   PassTime(9s);
   EXPECT_TRUE(client.StaysSilent(50ms));
   PassTime(2s);

@@ -75,6 +75,9 @@ class WebSocketServerTest : public ::testing::Test {
     return Connect({.target = "/ws?user_id=" + user, .headers = {}});
   }
 
+  // Of all kinds, as the acceptor counts them.
+  size_t OpenConnections() const { return connections_.size(); }
+
   // --- What the metrics say, over all shards.
 
   int64_t Sum(const std::function<int64_t(const ShardMetrics&)>& value) {
@@ -133,24 +136,9 @@ class WebSocketServerTest : public ::testing::Test {
   void PassTime(std::chrono::milliseconds time, std::chrono::milliseconds step = 1s) {
     for (; time > 0ms; time -= step) {
       fake_clock.Advance(std::min(time, step));
-      WaitForTicks();
+      OnEveryShard([this](size_t i) { engine_->shard(i).Tick(fake_clock.Now()); });
     }
   }
-  // Returns once every shard has looked at the clock after this call.
-  void WaitForTicks() {
-    if (ticks_ == nullptr) {
-      ticks_ = std::make_shared<std::vector<std::atomic<uint64_t>>>(shards);
-      OnEveryShard([this](size_t i) {
-        engine_->shard(i).AddTicker([ticks = ticks_, i](TimePoint) { ++(*ticks)[i]; });
-      });
-    }
-    for (size_t i = 0; i < shards; ++i) {
-      const uint64_t before = (*ticks_)[i];
-      // The tick under way may have begun before.
-      EXPECT_TRUE(Eventually([&] { return (*ticks_)[i] >= before + 2; }));
-    }
-  }
-
   void OnEveryShard(const std::function<void(size_t)>& task) {
     for (size_t i = 0; i < shards; ++i) {
       std::promise<void> done;
@@ -167,7 +155,6 @@ class WebSocketServerTest : public ::testing::Test {
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<WebSocketServer> server_;
-  std::shared_ptr<std::vector<std::atomic<uint64_t>>> ticks_;
 };
 
 }  // namespace crier::testing
