@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -73,7 +72,9 @@ absl::StatusOr<std::unique_ptr<Acceptor::Listener>> Acceptor::Open(const ListenA
   bound.length = sizeof bound.storage;
   ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound.storage), &bound.length);
   return std::make_unique<Listener>(
-      Listener{boost::asio::posix::stream_descriptor(io_, fd.release()), HostAndPortText(bound)});
+      Listener{.socket = boost::asio::posix::stream_descriptor(io_, fd.release()),
+               .retry = boost::asio::steady_timer(io_),
+               .address = HostAndPortText(bound)});
 }
 
 std::string Acceptor::addresses() const {
@@ -94,6 +95,7 @@ void Acceptor::Stop() {
   for (const auto& listener : listeners_) {
     boost::system::error_code ignored;
     listener->socket.close(ignored);
+    listener->retry.cancel();
   }
 }
 
@@ -179,10 +181,10 @@ Acceptor::Step Acceptor::RefuseWithReserve(int listener_fd) {
 }
 
 void Acceptor::RetryLater(Listener* listener) {
-  auto timer = std::make_shared<boost::asio::steady_timer>(io_, kRetryDelay);
-  timer->async_wait(
-      [this, timer, listener, alive = std::weak_ptr<void>(alive_)](boost::system::error_code) {
-        if (alive.expired() || stopped_) return;
+  listener->retry.expires_after(kRetryDelay);
+  listener->retry.async_wait(
+      [this, listener, alive = std::weak_ptr<void>(alive_)](boost::system::error_code error) {
+        if (alive.expired() || stopped_ || error) return;
         if (!reserve_.valid()) OpenReserve();
         Wait(listener);
       });

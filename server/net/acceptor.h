@@ -8,6 +8,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -72,6 +73,7 @@ class Acceptor {
  private:
   struct Listener {
     boost::asio::posix::stream_descriptor socket;
+    boost::asio::steady_timer retry;
     std::string address;  // with its real port
   };
   enum class Step {

@@ -7,10 +7,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -213,7 +215,16 @@ TEST_F(AcceptorTest, HandlersThatComeAfterItsEndTouchNothing) {
 // Fills the process's descriptor table for the time of a test.
 class AcceptorWithoutDescriptorsTest : public AcceptorTest {
  protected:
-  void SetUp() override { ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0); }
+  void SetUp() override {
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    // UndefinedBehaviorSanitizer opens a pipe to look at an object of a class that it has not seen
+    // before, and takes one that it cannot look at for a fault. So let it see these now.
+    spdlog::debug("for the sanitizer");
+    boost::asio::steady_timer timer(io_, std::chrono::milliseconds(0));
+    timer.async_wait([](boost::system::error_code) {});
+    io_.run();
+    io_.restart();
+  }
   void TearDown() override { GiveBack(); }
 
   void UseUp() {
