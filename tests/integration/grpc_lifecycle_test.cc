@@ -137,7 +137,7 @@ TEST_F(GrpcLifecycleTest, StopEndsAStreamThatTakesNothing) {
   auto sleeper = ConnectAs("sleeper");
   const std::string body(60'000, 'x');
   while (lagging() == 0) {
-    publisher->Send(Frame(Broadcast(body)));
+    publisher->Send(AsFrame(Broadcast(body)));
     publisher->NextMessage();
   }
   StopServer();
@@ -162,7 +162,7 @@ TEST_F(GrpcLifecycleTest, ComingAndGoingInAnyStateLeavesNothing) {
         auto stream = client.Connect(c % 2 == 0 ? "even" : "odd");
         // Left at another point each time: at once, after the welcome, in the middle of traffic.
         if (i % 4 > 0) stream->NextWelcome();
-        if (i % 4 > 1) stream->Send(Frame(Broadcast("passing by")));
+        if (i % 4 > 1) stream->Send(AsFrame(Broadcast("passing by")));
         if (i % 4 > 2) stream->CloseSending();
       }
     });
@@ -183,7 +183,7 @@ TEST_F(GrpcLifecycleTest, StopInTheMiddleOfTraffic) {
         GrpcClient client(address);
         auto stream = client.Connect("alice");
         ++in;
-        while (stream->Send(Frame(Broadcast("and on"))) && stream->Next().has_value()) {
+        while (stream->Send(AsFrame(Broadcast("and on"))) && stream->Next().has_value()) {
         }
       });
     }

@@ -22,12 +22,12 @@ class GrpcLimitsTest : public GrpcTest {
 TEST_F(GrpcLimitsTest, ABodyOverTheLimitIsRefusedByName) {
   StartServer();
   auto alice = ConnectAs("alice");
-  alice->Send(Frame(Broadcast(std::string((64 << 10) + 1, 'x'), "", "big")));
+  alice->Send(AsFrame(Broadcast(std::string((64 << 10) + 1, 'x'), "", "big")));
   const v1::Error error = alice->NextError();
   EXPECT_EQ(error.outcome(), "MESSAGE_TOO_BIG");
   EXPECT_EQ(error.id(), "big");
   alice->Settle();
-  alice->Send(Frame(Broadcast(std::string(64 << 10, 'x'))));
+  alice->Send(AsFrame(Broadcast(std::string(64 << 10, 'x'))));
   EXPECT_EQ(alice->NextMessage().body().size(), size_t{64} << 10);
 }
 
@@ -38,7 +38,7 @@ TEST_F(GrpcLimitsTest, AFrameOverTheLimitEndsTheStreamOnly) {
   auto other = client.Connect("other");
   alice->NextWelcome();
   other->NextWelcome();
-  alice->Send(Frame(Broadcast(std::string(grpc_options_.max_receive_bytes + 1, 'x'))));
+  alice->Send(AsFrame(Broadcast(std::string(grpc_options_.max_receive_bytes + 1, 'x'))));
   EXPECT_EQ(alice->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   other->Settle();
   Eventually("one session is left", [&] { return sessions() == 1; });

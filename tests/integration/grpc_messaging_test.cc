@@ -33,7 +33,7 @@ TEST_F(GrpcMessagingTest, WelcomeComesFirst) {
 
 TEST_F(GrpcMessagingTest, DirectWithoutRecipientComesBack) {
   auto alice = ConnectAs("alice");
-  alice->Send(Frame(Direct("note to self")));
+  alice->Send(AsFrame(Direct("note to self")));
   const v1::Message message = alice->NextMessage();
   EXPECT_EQ(message.body(), "note to self");
   EXPECT_EQ(message.action_type(), v1::DIRECT);
@@ -44,7 +44,7 @@ TEST_F(GrpcMessagingTest, DirectReachesEverySessionOfTheUser) {
   auto alice = ConnectAs("alice");
   auto bob_phone = ConnectAs("bob");
   auto bob_desk = ConnectAs("bob");
-  alice->Send(Frame(Direct("hello", "bob", "d1")));
+  alice->Send(AsFrame(Direct("hello", "bob", "d1")));
   EXPECT_EQ(bob_phone->NextMessage().body(), "hello");
   EXPECT_EQ(bob_desk->NextMessage().body(), "hello");
   const v1::Ack ack = alice->NextAck();
@@ -55,7 +55,7 @@ TEST_F(GrpcMessagingTest, DirectReachesEverySessionOfTheUser) {
 
 TEST_F(GrpcMessagingTest, DirectToNobodyIsAnError) {
   auto alice = ConnectAs("alice");
-  alice->Send(Frame(Direct("hello?", "nobody", "d2")));
+  alice->Send(AsFrame(Direct("hello?", "nobody", "d2")));
   const v1::Error error = alice->NextError();
   EXPECT_EQ(error.outcome(), "NO_RECIPIENT");
   EXPECT_EQ(error.id(), "d2");
@@ -66,17 +66,17 @@ TEST_F(GrpcMessagingTest, TheUserIsTakenFromTheFirstMessageWhereMetadataNamesNon
   auto carol = Connect();
   v1::Message message = Direct("it is me");
   message.set_user_id("carol");
-  carol->Send(Frame(message));
+  carol->Send(AsFrame(message));
   EXPECT_EQ(carol->NextMessage().user_id(), "carol");
   auto alice = ConnectAs("alice");
-  alice->Send(Frame(Direct("hello carol", "carol")));
+  alice->Send(AsFrame(Direct("hello carol", "carol")));
   EXPECT_EQ(carol->NextMessage().body(), "hello carol");
 }
 
 TEST_F(GrpcMessagingTest, BroadcastReachesEverybodyTheSenderIncluded) {
   auto alice = ConnectAs("alice");
   auto bob = ConnectAs("bob");
-  alice->Send(Frame(Broadcast("to all", "", "b1")));
+  alice->Send(AsFrame(Broadcast("to all", "", "b1")));
   const v1::Message at_bob = bob->NextMessage();
   const v1::Message at_alice = alice->NextMessage();
   EXPECT_EQ(at_bob.body(), "to all");
@@ -93,8 +93,8 @@ TEST_F(GrpcMessagingTest, BroadcastReachesEverybodyTheSenderIncluded) {
 TEST_F(GrpcMessagingTest, SubscribeIsAckedAndBringsTheTopicOnly) {
   auto alice = ConnectAndFollow("news", "alice");
   auto bob = ConnectAs("bob");
-  bob->Send(Frame(Broadcast("elsewhere", "sports")));
-  bob->Send(Frame(Broadcast("here", "news", "n1")));
+  bob->Send(AsFrame(Broadcast("elsewhere", "sports")));
+  bob->Send(AsFrame(Broadcast("here", "news", "n1")));
   EXPECT_EQ(bob->NextAck().recipients(), 1u);
   const v1::Message message = alice->NextMessage();
   EXPECT_EQ(message.body(), "here");
@@ -120,7 +120,7 @@ TEST_F(GrpcMessagingTest, PingIsAnswered) {
   // The action of the same name, as the plain dialect knows it.
   v1::Message message;
   message.set_action_type(v1::PING);
-  alice->Send(Frame(message));
+  alice->Send(AsFrame(message));
   const v1::Message answer = alice->NextMessage();
   EXPECT_EQ(answer.action_type(), v1::PING);
   EXPECT_EQ(answer.data(), "pong");
@@ -141,14 +141,14 @@ TEST_F(GrpcMessagingTest, PresenceNamesWhoFollows) {
 
 TEST_F(GrpcMessagingTest, AnIdSeenBeforeIsNotPublishedAgain) {
   auto alice = ConnectAs("alice");
-  alice->Send(Frame(Broadcast("once", "", "same")));
+  alice->Send(AsFrame(Broadcast("once", "", "same")));
   const v1::Ack first = alice->NextAck();
-  alice->Send(Frame(Broadcast("once", "", "same")));
+  alice->Send(AsFrame(Broadcast("once", "", "same")));
   const v1::Ack second = alice->NextAck();
   EXPECT_FALSE(first.duplicate());
   EXPECT_TRUE(second.duplicate());
   EXPECT_EQ(second.offset(), first.offset());
-  alice->Send(Frame(Broadcast("next")));
+  alice->Send(AsFrame(Broadcast("next")));
   EXPECT_EQ(alice->NextMessage().body(), "once");
   EXPECT_EQ(alice->NextMessage().body(), "next");
 }
@@ -157,7 +157,7 @@ TEST_F(GrpcMessagingTest, OneSendersOrderIsEverybodysOrder) {
   constexpr int kMessages = 500;
   auto alice = ConnectAs("alice");
   auto bob = ConnectAs("bob");
-  for (int i = 0; i < kMessages; ++i) alice->Send(Frame(Broadcast(std::to_string(i))));
+  for (int i = 0; i < kMessages; ++i) alice->Send(AsFrame(Broadcast(std::to_string(i))));
   for (int i = 0; i < kMessages; ++i) {
     const v1::Message message = bob->NextMessage();
     ASSERT_EQ(message.body(), std::to_string(i));
@@ -169,7 +169,7 @@ TEST_F(GrpcMessagingTest, ABurstLeavesInFewWrites) {
   constexpr size_t kMessages = 2000;
   auto alice = ConnectAs("alice");
   auto bob = ConnectAs("bob");
-  for (size_t i = 0; i < kMessages; ++i) alice->Send(Frame(Broadcast("x")));
+  for (size_t i = 0; i < kMessages; ++i) alice->Send(AsFrame(Broadcast("x")));
   alice->Settle();
   while (bob->events() < kMessages) ASSERT_TRUE(bob->Next().has_value());
   EXPECT_LT(bob->frames(), kMessages);
@@ -188,7 +188,7 @@ TEST_F(GrpcMessagingTest, HelloResumesTheEmptyTopic) {
   auto alice = ConnectAs("alice");
   uint64_t epoch = 0;
   for (int i = 1; i <= 5; ++i) {
-    alice->Send(Frame(Broadcast(std::to_string(i))));
+    alice->Send(AsFrame(Broadcast(std::to_string(i))));
     epoch = alice->NextMessage().epoch();
   }
   auto back = NewClient().Connect("bob");
@@ -229,7 +229,7 @@ TEST_F(GrpcMessagingTest, ManyStreamsOnOneConnectionAreSessionsOfTheirOwn) {
   }
   EXPECT_EQ(sessions(), 20);
   EXPECT_EQ(open_connections(), 1u);
-  streams[3]->Send(Frame(Broadcast("to all twenty", "", "b")));
+  streams[3]->Send(AsFrame(Broadcast("to all twenty", "", "b")));
   EXPECT_EQ(streams[3]->NextAck().recipients(), 20u);
   for (auto& stream : streams) EXPECT_EQ(stream->NextMessage().body(), "to all twenty");
 }

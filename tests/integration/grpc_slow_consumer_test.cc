@@ -30,7 +30,7 @@ class GrpcSlowConsumerTest : public GrpcTest {
     uint64_t left = more;
     while (left > 0 && !HasFailure()) {
       if (lagging() + static_cast<int64_t>(ended(Outcome::kSlowConsumer)) >= slow) --left;
-      publisher->Send(Frame(Broadcast(body, "feed")));
+      publisher->Send(AsFrame(Broadcast(body, "feed")));
       ++count;
       EXPECT_EQ(reader->NextMessage().offset(), count);
       most_log_bytes_ = std::max(most_log_bytes_, log_bytes());

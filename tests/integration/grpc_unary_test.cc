@@ -117,7 +117,7 @@ TEST_F(GrpcUnaryTest, HistoryOfNothingIsEmpty) {
 
 TEST_F(GrpcUnaryTest, HistoryIsBounded) {
   auto alice = Connect();
-  for (int i = 0; i < 1100; ++i) alice->Send(Frame(Broadcast("x", "busy")));
+  for (int i = 0; i < 1100; ++i) alice->Send(AsFrame(Broadcast("x", "busy")));
   alice->Settle();
   Eventually("all is in the log", [&] { return History("busy").head() == 1100; });
   EXPECT_EQ(History("busy", 0, 5000).events_size(), 1000);

@@ -285,7 +285,7 @@ v1::Message Broadcast(std::string_view body, std::string_view topic, std::string
   return message;
 }
 
-v1::ClientFrame Frame(v1::Message message) {
+v1::ClientFrame AsFrame(v1::Message message) {
   v1::ClientFrame frame;
   *frame.mutable_publish() = std::move(message);
   return frame;

@@ -126,7 +126,7 @@ class GrpcClient {
 
 v1::Message Direct(std::string_view body, std::string_view to = "", std::string_view id = "");
 v1::Message Broadcast(std::string_view body, std::string_view topic = "", std::string_view id = "");
-v1::ClientFrame Frame(v1::Message message);
+v1::ClientFrame AsFrame(v1::Message message);
 v1::ClientFrame Subscribe(std::string_view topic, std::string_view id = "");
 v1::ClientFrame SubscribeFrom(const v1::ResumePoint& point, std::string_view id = "");
 v1::ClientFrame Unsubscribe(std::string_view topic, std::string_view id = "");
