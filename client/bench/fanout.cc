@@ -37,6 +37,7 @@ Fanout::Fanout(const BenchOptions& options)
   for (uint32_t slot = 0; slot < receivers_.size(); ++slot) {
     Receiver& receiver = receivers_[slot];
     receiver.topic = slot % topics_.size();
+    ++topics_[receiver.topic].followers;
     receiver.group = slot < healthy ? kHealthy : slot < healthy + options.slow ? kSlow : kStalled;
   }
   // Where there are several topics, each one's first client publishes its markers.
@@ -47,6 +48,9 @@ absl::Status Fanout::Execute(Report* report) {
   if (absl::Status status = ConnectAll(static_cast<uint32_t>(receivers_.size()), report);
       !status.ok()) {
     return status;
+  }
+  for (uint32_t slot = 0; slot < receivers_.size(); ++slot) {
+    if (!receivers_[slot].ended && !swarm().is_open(slot)) Forget(&receivers_[slot]);
   }
   if (absl::Status status = Start(); !status.ok()) return status;
   if (absl::Status status = meter().Begin(NowNs()); !status.ok()) return status;
@@ -62,18 +66,17 @@ absl::Status Fanout::Start() {
       swarm().Subscribe(slot, receivers_[slot].topic);
     }
   }
+  // A marker may overtake subscriptions of others, so where not everyone saw it, another follows;
+  // ever more slowly, as it may just as well still be on its way.
   const int64_t deadline = NowNs() + kMarkerTimeout;
-  while (!Settled()) {
-    if (NowNs() >= deadline) {
-      return absl::DeadlineExceededError(
-          Concat("not every client saw a first broadcast within 30 s (", errors_,
-                 " errors from the server)"));
-    }
+  for (int64_t interval = kMarkerInterval; !Settled(); interval *= 2) {
+    if (NowNs() >= deadline) return NotSettled();
     for (uint32_t i = 0; i < topics_.size(); ++i) {
+      if (Settled(topics_[i])) continue;
       ++topics_[i].markers;
       swarm().Broadcast(topics_[i].publisher, i, "marker");
     }
-    PollUntil(NowNs() + kMarkerInterval, [this] { return Settled(); });
+    PollUntil(std::min(deadline, NowNs() + interval), [this] { return Settled(); });
   }
   for (Topic& topic : topics_) topic.base = topic.head;
   for (LedgerTotals& totals : totals_) totals = LedgerTotals();
@@ -83,13 +86,22 @@ absl::Status Fanout::Start() {
   return absl::OkStatus();
 }
 
+bool Fanout::Settled(const Topic& topic) const {
+  return topic.markers > 0 && topic.markers_seen == topic.markers &&
+         topic.settled == topic.followers;
+}
+
 bool Fanout::Settled() const {
-  for (const Topic& topic : topics_) {
-    if (topic.markers == 0 || topic.markers_seen != topic.markers) return false;
-  }
-  return std::all_of(receivers_.begin(), receivers_.end(), [this](const Receiver& receiver) {
-    return receiver.ended || receiver.ledger.next() == topics_[receiver.topic].head + 1;
-  });
+  return std::all_of(topics_.begin(), topics_.end(),
+                     [this](const Topic& topic) { return Settled(topic); });
+}
+
+absl::Status Fanout::NotSettled() const {
+  uint64_t missing = 0;
+  for (const Topic& topic : topics_) missing += topic.followers - topic.settled;
+  return absl::DeadlineExceededError(Concat(
+      "after 30 s ", missing, " of ", receivers_.size(),
+      " clients had not seen a first broadcast; the server answered with ", errors_, " errors"));
 }
 
 void Fanout::Measure() {
@@ -189,11 +201,11 @@ void Fanout::OnDelivery(uint32_t slot, const Delivery& delivery, int64_t now) {
       return;
     }
     receiver.ledger.Receive(delivery.epoch, delivery.offset, &totals_[receiver.group]);
-    topic.head = std::max(topic.head, delivery.offset);
     if (measuring_) {
+      topic.head = std::max(topic.head, delivery.offset);
       if (receiver.group == kHealthy && delivery.stamp > 0) meter().Received(now - delivery.stamp);
-    } else if (slot == topic.publisher && delivery.stamp < 0) {
-      ++topic.markers_seen;
+    } else {
+      CountMarker(slot, delivery, &topic);
     }
   } else if (delivery.kind == DeliveryKind::kGap) {
     if (!delivery.mailbox && delivery.topic == topic_names_[receiver.topic]) {
@@ -205,10 +217,27 @@ void Fanout::OnDelivery(uint32_t slot, const Delivery& delivery, int64_t now) {
   }
 }
 
+void Fanout::CountMarker(uint32_t slot, const Delivery& delivery, Topic* topic) {
+  if (slot == topic->publisher && delivery.stamp < 0) ++topic->markers_seen;
+  if (delivery.offset > topic->head) {
+    topic->head = delivery.offset;
+    topic->settled = 0;
+  }
+  if (delivery.offset == topic->head) ++topic->settled;
+}
+
+void Fanout::Forget(Receiver* receiver) {
+  receiver->ended = true;
+  Topic& topic = topics_[receiver->topic];
+  if (measuring_) return;
+  --topic.followers;
+  if (receiver->ledger.started() && receiver->ledger.next() > topic.head) --topic.settled;
+}
+
 void Fanout::OnUnexpectedEnd(uint32_t slot, const SessionEnd& end) {
   Receiver& receiver = receivers_[slot];
-  receiver.ended = true;
   ++ended_[receiver.group];
+  Forget(&receiver);
   if (receiver.group == kStalled) {
     // A client that takes nothing for long may be ended (IDLE_TIMEOUT); that is said, not blamed.
     Blame(Concat("stalled client: ", end.what));

@@ -40,6 +40,8 @@ class Fanout : public Workload {
   };
   struct Topic {
     uint32_t publisher = 0;     // Where each topic has its own.
+    uint64_t followers = 0;     // Who are there.
+    uint64_t settled = 0;       // Followers who have seen the head, before the window.
     uint64_t markers = 0;       // Sent before the window.
     uint64_t markers_seen = 0;  // By their sender.
     uint64_t head = 0;          // The highest offset anyone has seen.
@@ -48,7 +50,13 @@ class Fanout : public Workload {
   };
 
   absl::Status Start();
+  // True where every follower has seen the newest marker.
+  bool Settled(const Topic& topic) const;
   bool Settled() const;
+  absl::Status NotSettled() const;
+  // Waits for this client no longer.
+  void Forget(Receiver* receiver);
+  void CountMarker(uint32_t slot, const Delivery& delivery, Topic* topic);
   void Measure();
   void Publish(int64_t due);
   void FeedSlow(int64_t now);

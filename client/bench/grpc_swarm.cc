@@ -132,11 +132,9 @@ void GrpcSwarm::Handle(Tag* tag, bool ok) {
       break;
     case Step::kWrite:
       call->write_pending = false;
-      if (ok) {
-        Flush(call);
-      } else {
-        call->outgoing.clear();
-      }
+      if (!ok) call->outgoing.clear();
+      Flush(call);
+      if (call->left) CancelWhenWritten(call);
       break;
     case Step::kFinish:
       Finished(call);
@@ -255,6 +253,11 @@ void GrpcSwarm::Leave(uint32_t slot, uint16_t /*code*/) {
   Call* call = std::exchange(slots_[slot], nullptr);
   if (call == nullptr) return;
   call->left = true;
+  CancelWhenWritten(call);
+}
+
+void GrpcSwarm::CancelWhenWritten(Call* call) {
+  if (call->write_pending) return;
   call->context.TryCancel();
   // A pending start or read fails now and leads to Finish; without one, Finish has to be asked for.
   if (call->started && !call->read_pending) StartFinish(call);

@@ -79,6 +79,8 @@ class GrpcSwarm : public Swarm {
   void Flush(Call* call);
   void Consume(Call* call);
   void Finished(Call* call);
+  // Ends a call that its slot has left, once what was sent is on its way.
+  void CancelWhenWritten(Call* call);
   void Send(uint32_t slot, const v1::ClientFrame& frame);
   // Waits for one tag; false where none came before the deadline.
   bool Next(int64_t deadline, Tag** tag, bool* ok);

@@ -25,7 +25,8 @@ absl::Status Storm::Execute(Report* report) {
     }
   }
   meter().End(NowNs());
-  // Those under way finish too: one that left in the middle would look like a failure to the server.
+  // Those under way finish too: one that left in the middle would look like a failure to the
+  // server.
   PollUntil(NowNs() + absl::ToInt64Nanoseconds(options().drain),
             [this] { return again_.size() == sent_.size(); });
   report->Count("clients", "clients at a time", sent_.size());

@@ -166,7 +166,9 @@ void Study::NextBroadcast(uint32_t index) {
   const uint32_t last = many ? 1 + messages_ + 1 : 1;
   if (users_[index].sent < last) {
     Say(index);
-    if (users_[index].sent < last) {
+    // A gRPC server may drop what it has received of a stream that is then cancelled (see
+    // Swarm::Leave), so there the user waits once more.
+    if (users_[index].sent < last || options().transport == "grpc") {
       Wait(index);
       return;
     }

@@ -70,7 +70,9 @@ class Swarm {
   virtual void Grant(uint32_t slot, size_t bytes) = 0;
 
   // Says goodbye and is gone at once, whatever lies unread: a WebSocket client sends a close frame
-  // with this code and closes its socket, a gRPC client cancels its stream. No OnEnd follows.
+  // with this code and closes its socket, a gRPC client cancels its stream when its last message is
+  // on its way. No OnEnd follows. What a gRPC server has received of a stream that is then
+  // cancelled it may drop, so there the last message is not certain to be handled.
   virtual void Leave(uint32_t slot, uint16_t code) = 0;
 
   // Handles what is ready, or waits for it, until `deadline` (NowNs) at the latest. Returns early
