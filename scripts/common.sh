@@ -37,8 +37,7 @@ run_tests() {
   local preset="$1" select=() results log status=0
   shift
   if (($#)); then
-    local IFS='|'
-    select=(-L "^($*)\$")
+    select=(-L "^($(IFS='|' && echo "$*"))\$")
   fi
   log="$root/build/$preset/Testing/last-run.txt"
   mkdir -p "${log%/*}"
@@ -55,6 +54,10 @@ run_tests() {
   passed=$((passed + ok))
   skipped=$((skipped + left_out))
   failed=$((failed + all - ok - left_out))
+  if ((all == 0)); then
+    note "no test to run${select:+ with such a label}; there are:" \
+      $(ctest --test-dir "$root/build/$preset" --print-labels 2>/dev/null | sed -nE 's/^  //p')
+  fi
   if ((left_out > 0)) && [[ "${CI:-}" == true ]]; then
     note "$left_out skipped: under CI=true every test has to run"
     status=1
