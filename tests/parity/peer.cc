@@ -61,8 +61,9 @@ class WebSocketPeer final : public Peer {
                 WebSocketClient::Options{.target = user.empty() ? "/ws" : "/ws?user_id=" + user,
                                          .headers = {}}) {
     EXPECT_EQ(client_.status(), 101);
-    // No greeting is sent in this dialect; an answer shows that the session stands.
-    client_.SendText(R"({"action_type":"ping"})");
+    // No greeting is sent in this dialect; this is acked once the topic that every session follows
+    // is followed, and the session counted among its recipients.
+    client_.SendText(R"({"action_type":"subscribe","topic":"","id":"stands"})");
     EXPECT_FALSE(client_.ReadText().empty());
   }
 
