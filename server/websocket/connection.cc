@@ -96,7 +96,7 @@ void Connection::OnAccepted(error_code error) {
   if (error) return OnReadError(error);
   SetNotSentLowWater(stream().native_handle());
   cut_off_at_ = {};
-  set_->CheckAt(this, now() + options().ping_interval);
+  set_->CheckAt(this, stream().last_received() + options().ping_interval);
   if (early_close_ != nullptr) {
     SendClose(std::move(*early_close_));
     early_close_.reset();
