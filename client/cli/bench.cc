@@ -53,7 +53,8 @@ void AddCommon(BenchOptions* options, OptionParser* parser) {
               1 << 20);
   parser->Add("drain", &options->drain, "TIME", "to wait at the end for what is under way");
   parser->Add("json", &options->json, "FILE",
-              "write the results as one JSON object; -: to standard output, instead of the table");
+              "write the results as one JSON object (keys: client/bench/README.md); -: to standard "
+              "output, instead of the table");
 }
 
 void AddModes(BenchOptions* options, OptionParser* parser) {
