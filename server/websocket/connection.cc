@@ -55,7 +55,7 @@ Connection::Connection(ShardConnections* set, const WebSocketContext* context, U
     : set_(set),
       context_(context),
       place_(std::move(upgrade->place)),
-      ws_(&set->poller(), std::move(upgrade->fd), static_cast<GatherStream::Owner*>(this)) {
+      ws_(&set->poller(), std::move(upgrade->socket), static_cast<GatherStream::Owner*>(this)) {
   stream().Unread(std::move(upgrade->unread));
 }
 
@@ -70,12 +70,22 @@ void Connection::Accept(Upgrade upgrade) {
     stream().set_close_at_once();
   });
   accepting_ = true;
-  // The answer leaves when the session stands, and not before the shard's next flush has told the
-  // other shards of its user: who has the answer is reached by whatever is sent from then on.
+  // The answer leaves when the session stands: who has it is reached by whatever is sent from then
+  // on. For messages to its user that takes the shard's next flush, which tells the other shards.
   stream().Cork();
   ws_.async_accept(upgrade.request, [this](error_code error) { OnAccepted(error); });
+  const bool has_user = !upgrade.user_id.empty();
   if (handshake_.accepted) OpenSession(std::move(upgrade.user_id));
-  set_->shard().Post([this] { stream().Uncork(); });
+  if (has_user) {
+    ++posts_;
+    set_->shard().Post([this] {
+      --posts_;
+      stream().Uncork();
+      if (over_) Finish();
+    });
+  } else {
+    stream().Uncork();
+  }
 }
 
 void Connection::OpenSession(std::string user_id) {
@@ -190,9 +200,9 @@ void Connection::Close(Outcome outcome, std::string_view detail) {
   const OutcomeInfo& info = Info(outcome);
   std::string reason = Concat({info.name, ": ", detail.empty() ? info.text : detail});
   // Posted: the engine may be in the middle of handling a message, or of lending ranges.
-  close_posted_ = true;
+  ++posts_;
   set_->shard().Post([this, reason = std::move(reason)]() mutable {
-    close_posted_ = false;
+    --posts_;
     SendClose(std::move(reason));
   });
 }
@@ -237,7 +247,7 @@ void Connection::GoAway() {
 
 void Connection::Finish() {
   // Whichever of these comes last calls again.
-  if (accepting_ || reading_ || closing_ || close_posted_) return;
+  if (accepting_ || reading_ || closing_ || posts_ > 0) return;
   if (session_ != nullptr) {
     ShardMetrics& metrics = set_->shard().metrics();
     metrics.ws_connections.Add(-1);

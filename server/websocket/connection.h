@@ -82,12 +82,12 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   TimePoint cut_off_at_{};
 
   HandshakeResult handshake_;
+  int posts_ = 0;                   // to the shard, that refer to this connection
   std::optional<Outcome> outcome_;  // set by the first cause
   bool accepting_ = false;          // under way
   bool reading_ = false;            // under way
   bool in_read_ = false;            // Read is on the stack
   bool read_again_ = false;         // it has to go on
-  bool close_posted_ = false;       // SendClose is on its way
   bool closing_ = false;            // async_close is under way
   bool over_ = false;               // the reading side has come to its end
   bool peer_closed_ = false;        // its close frame was read

@@ -24,7 +24,7 @@ EchoConnection::EchoConnection(ShardConnections* set, const WebSocketContext* co
     : set_(set),
       context_(context),
       place_(std::move(upgrade->place)),
-      ws_(&set->poller(), std::move(upgrade->fd), static_cast<GatherStream::Owner*>(this)),
+      ws_(&set->poller(), std::move(upgrade->socket), static_cast<GatherStream::Owner*>(this)),
       message_(kMaxMessageBytes) {
   ws_.next_layer().Unread(std::move(upgrade->unread));
 }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -39,12 +38,16 @@ struct GatherStream::Ranges {
   }
 };
 
-GatherStream::GatherStream(Poller* poller, UniqueFd fd, Owner* owner)
+GatherStream::GatherStream(Poller* poller, Handle handle, Owner* owner)
     : poller_(poller),
       owner_(owner),
-      fd_(std::move(fd)),
+      fd_(std::move(handle.fd)),
+      polled_(handle.interest != 0),
+      interest_(handle.interest),
       last_received_(poller->now()),
-      last_taken_(poller->now()) {}
+      last_taken_(poller->now()) {
+  if (polled_) poller_->Change(fd_.get(), interest_, this);
+}
 
 GatherStream::~GatherStream() { assert(!poller_->dispatching()); }
 
@@ -52,11 +55,9 @@ void GatherStream::Unread(std::string bytes) {
   if (!bytes.empty()) unread_ = std::make_unique<std::string>(std::move(bytes));
 }
 
-UniqueFd GatherStream::Release() {
+GatherStream::Handle GatherStream::Release() {
   assert(!reader_.armed() && (backlog_ == nullptr || !backlog_->writer.armed()));
-  if (polled_) poller_->Remove(fd_.get());
-  polled_ = false;
-  return std::move(fd_);
+  return {.fd = std::move(fd_), .interest = polled_ ? std::exchange(interest_, 0) : 0};
 }
 
 void GatherStream::HardClose() {
@@ -154,7 +155,7 @@ void GatherStream::Read() {
 void GatherStream::PostRead(error_code error) {
   posted_read_error_ = error;
   if (std::exchange(read_posted_, true)) return;
-  boost::asio::post(poller_->io(), [this] { CompletePostedRead(); });
+  poller_->Defer([this] { CompletePostedRead(); });
 }
 
 void GatherStream::CompletePostedRead() {
@@ -355,7 +356,7 @@ void GatherStream::Break() {
 void GatherStream::PostWriter(error_code error) {
   backlog_->writer_waits = false;
   backlog_->writer_error = error;
-  boost::asio::post(poller_->io(), [this] { CompleteWriter(); });
+  poller_->Defer([this] { CompleteWriter(); });
 }
 
 void GatherStream::CompleteWriter() {

@@ -59,8 +59,14 @@ class GatherStream : private Poller::Target {
     ~Owner() = default;
   };
 
-  // `poller` outlives the stream. `fd` is a non-blocking socket. `owner` may be null.
-  GatherStream(Poller* poller, UniqueFd fd, Owner* owner);
+  // A non-blocking socket, and what the poller looks for on it (0: it does not know it).
+  struct Handle {
+    UniqueFd fd;
+    uint32_t interest = 0;
+  };
+
+  // `poller` outlives the stream. `owner` may be null.
+  GatherStream(Poller* poller, Handle handle, Owner* owner);
   ~GatherStream() override;
   GatherStream(const GatherStream&) = delete;
   GatherStream& operator=(const GatherStream&) = delete;
@@ -128,8 +134,9 @@ class GatherStream : private Poller::Target {
   // Closes the socket. What is under way ends with operation_aborted, soon.
   void HardClose();
 
-  // Gives the socket away, to be wrapped again. REQUIRES: no operation is under way.
-  UniqueFd Release();
+  // Gives the socket away, to be wrapped again in the same handler. REQUIRES: no operation is under
+  // way.
+  Handle Release();
 
   int native_handle() const { return fd_.get(); }
   bool is_open() const { return fd_.get() >= 0; }

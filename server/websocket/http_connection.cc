@@ -34,7 +34,7 @@ HttpConnection::HttpConnection(ShardConnections* set, const WebSocketContext* co
     : set_(set),
       context_(context),
       place_(std::move(accepted.place)),
-      stream_(&set->poller(), std::move(accepted.fd), /*owner=*/nullptr),
+      stream_(&set->poller(), {.fd = std::move(accepted.fd), .interest = 0}, /*owner=*/nullptr),
       deadline_(set->poller().now() + context->options.handshake_timeout),
       buffer_(2 * kMaxHeaderBytes) {}
 
@@ -99,7 +99,7 @@ void HttpConnection::ShutDown() {
 }
 
 void HttpConnection::HandOver(HttpAnswer answer) {
-  Upgrade upgrade{.fd = stream_.Release(),
+  Upgrade upgrade{.socket = stream_.Release(),
                   .place = std::move(place_),
                   .request = parser_->release(),
                   .unread = boost::beast::buffers_to_string(buffer_.data()),

@@ -5,6 +5,7 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <utility>
 
 namespace crier {
 
@@ -52,12 +53,31 @@ void Poller::Dispatch() {
   std::array<epoll_event, kBatch> events;
   const int count = ::epoll_wait(set_.native_handle(), events.data(), kBatch, 0);
   dispatching_ = true;
+  const bool posted = std::exchange(deferring_, true);
   for (int i = 0; i < count; ++i) {
     const auto& event = events[static_cast<size_t>(i)];
     static_cast<Target*>(event.data.ptr)->OnReady(event.events);
   }
   dispatching_ = false;
-  if (!stopped_) Wait();
+  Wait();
+  // Where it was posted before, it is on its way anyway, and its order is kept.
+  if (!posted) RunDeferred();
+}
+
+void Poller::Defer(absl::AnyInvocable<void()> task) {
+  deferred_.push_back(std::move(task));
+  if (std::exchange(deferring_, true)) return;
+  boost::asio::post(io_, [this] { RunDeferred(); });
+}
+
+void Poller::RunDeferred() {
+  // By index, because tasks add tasks.
+  for (size_t i = 0; i < deferred_.size(); ++i) {
+    absl::AnyInvocable<void()> task = std::move(deferred_[i]);
+    task();
+  }
+  deferred_.clear();
+  deferring_ = false;
 }
 
 }  // namespace crier

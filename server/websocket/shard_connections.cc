@@ -50,7 +50,7 @@ void ShardConnections::Remove(ShardConnection* connection) {
   connection->removed_ = true;
   --size_;
   graveyard_.emplace_back(connection);
-  if (graveyard_.size() == 1) shard_->Post([this] { Bury(); });
+  if (graveyard_.size() == 1) poller_.Defer([this] { Bury(); });
 }
 
 void ShardConnections::Bury() {

@@ -5,13 +5,13 @@
 #include <string>
 
 #include "server/net/connection_table.h"
-#include "server/net/unique_fd.h"
+#include "server/websocket/gather_stream.h"
 #include "server/websocket/http_routes.h"
 
 namespace crier {
 
 struct Upgrade {
-  UniqueFd fd;
+  GatherStream::Handle socket;
   ConnectionTable::Place place;
   HttpRequest request;  // checked: it asks for a WebSocket and may have one
   std::string unread;   // what the client sent behind the request

@@ -26,7 +26,8 @@ class GatherStreamTest : public ::testing::Test, protected GatherStream::Owner {
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
     peer_ = UniqueFd(fds[1]);
     ASSERT_TRUE(poller_.Start().ok());
-    stream_.emplace(&poller_, UniqueFd(fds[0]), static_cast<GatherStream::Owner*>(this));
+    stream_.emplace(&poller_, GatherStream::Handle{.fd = UniqueFd(fds[0])},
+                    static_cast<GatherStream::Owner*>(this));
   }
   void TearDown() override {
     if (stream_) {
