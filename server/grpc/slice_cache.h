@@ -12,18 +12,20 @@
 namespace crier {
 
 // Remembers the slices that it made last. In a fan-out the first stream's slice serves all others
-// that ask for the same run: each takes a reference to it, and no byte is copied.
+// that ask for the same run: the run is copied once, and each stream takes a reference.
+//
+// It is a copy, and not a view of the log's own memory, because a stream whose peer takes nothing
+// keeps its slice for as long as that lasts: of a view it would keep whole chunks, so that every
+// slow consumer could hold on to a part of the log of its own (64 KiB and more). A copy costs one
+// pass over bytes that each stream's socket copies anyway: no difference could be measured at
+// 3 million events per second.
 //
 // Runs on: one shard's thread.
 class SliceCache {
  public:
-  // Smaller runs are copied, so that a stream that waits long to send a few bytes does not keep a
-  // whole chunk (64 KiB) of a log in memory.
-  static constexpr size_t kShareFrom = 512;
-
   grpc::Slice Get(const Slice& run);
 
-  // Lets go of the logs' memory. To be called now and then; a miss costs one allocation.
+  // Lets go of the logs' memory. To be called now and then; a miss costs one copy.
   void Clear();
 
  private:

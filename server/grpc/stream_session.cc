@@ -57,7 +57,9 @@ void StreamSession::ReadDone(bool ok) {
     if (!reader.status().ok() || !frame->ParseFromZeroCopyStream(&reader)) frame.reset();
   }
   read_buffer_.Clear();
-  const size_t unhandled = unhandled_.fetch_add(cost, std::memory_order_relaxed) + cost;
+  // Released here and acquired in OnFrame, which may be of an earlier frame: it starts the next
+  // read into this buffer.
+  const size_t unhandled = unhandled_.fetch_add(cost, std::memory_order_release) + cost;
   shard.Post([self = Ptr(this), frame = std::move(frame), arrival, cost]() mutable {
     self->OnFrame(std::move(frame), arrival, cost);
   });
@@ -75,7 +77,7 @@ void StreamSession::OnFrame(std::unique_ptr<v1::ClientFrame> frame, const Arriva
     session_->Refuse(Outcome::kInvalidMessage,
                      "this is not a crier.v1.ClientFrame in protobuf's encoding");
   }
-  const size_t before = unhandled_.fetch_sub(cost, std::memory_order_relaxed);
+  const size_t before = unhandled_.fetch_sub(cost, std::memory_order_acquire);
   if (before > kReadAhead && before - cost <= kReadAhead) ReadNext();
 }
 

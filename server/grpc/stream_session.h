@@ -11,9 +11,8 @@
 //   One read is in flight, and frames that were read wait for the shard up to kReadAhead: so that a
 //   busy shard handles a run of them at once and sends what they bring as one write each, and that
 //   a client that sends faster than the shard works is held back by HTTP/2's flow control. One
-//   write is in
-//   flight: when it completes, everything that came meanwhile goes out as the next one. Nothing is
-//   queued here; a stream that takes nothing is a cursor that lags.
+//   write is in flight: when it completes, everything that came meanwhile goes out as the next one.
+//   Nothing is queued here; a stream that takes nothing is a cursor that lags.
 //
 // Life
 //   A stream is counted by reference: gRPC holds one reference until Done, each task posted to the
@@ -50,8 +49,9 @@ namespace crier {
 
 class StreamSession : public Transport {
  public:
-  // What one write carries at most, so long as it is not a single event.
-  static constexpr size_t kWriteBudget = 64 << 10;
+  // What one write carries at most, so long as it is not a single event: also what a stream that
+  // takes nothing keeps in memory. More made no stream faster.
+  static constexpr size_t kWriteBudget = 16 << 10;
   // A write that takes longer than this waits for the peer: the session is then lagging.
   static constexpr std::chrono::milliseconds kBlockedAfter{100};
   // Reading goes on while frames of less than so many bytes in all wait for the shard; each counts
