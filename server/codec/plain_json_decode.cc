@@ -185,7 +185,7 @@ Fault FillTopic(Action action, PlainFields* fields, Frame* frame) {
 // Moves what the message says into *frame. After a fault the id is still among the fields.
 Fault Fill(PlainFields* fields, v1::ClientFrame* frame) {
   if (Fault fault = CheckKinds(*fields)) return fault;
-  Action action;
+  Action action = Action::kDirect;
   if (Fault fault = ReadAction(*fields, &action)) return fault;
   switch (action) {
     case Action::kSubscribe:
