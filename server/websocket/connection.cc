@@ -8,6 +8,7 @@
 #include "server/codec/concat.h"
 #include "server/codec/plain_json.h"
 #include "server/codec/utf8.h"
+#include "server/engine/engine.h"
 #include "server/net/socket_options.h"
 #include "server/websocket/plain_encoding.h"
 
@@ -71,12 +72,12 @@ void Connection::Accept(Upgrade upgrade) {
   });
   accepting_ = true;
   // The answer leaves when the session stands: who has it is reached by whatever is sent from then
-  // on. For messages to its user that takes the shard's next flush, which tells the other shards.
+  // on. Where there are other shards, that takes this one's next flush, which tells them of the
+  // session's user and that this shard follows the empty topic.
   stream().Cork();
   ws_.async_accept(upgrade.request, [this](error_code error) { OnAccepted(error); });
-  const bool has_user = !upgrade.user_id.empty();
   if (handshake_.accepted) OpenSession(std::move(upgrade.user_id));
-  if (has_user) {
+  if (set_->shard().engine().shard_count() > 1) {
     ++posts_;
     set_->shard().Post([this] {
       --posts_;
@@ -105,6 +106,9 @@ void Connection::OnAccepted(error_code error) {
   accepting_ = false;
   if (error) return OnReadError(error);
   SetNotSentLowWater(stream().native_handle());
+  // No TCP_USER_TIMEOUT: the kernel counts a closed window as silence, so it breaks the connection
+  // of a client that stops reading for a while and still sends (measured; tcp_probe_timer since
+  // Linux 5.11). A peer that is gone does not answer the ping.
   cut_off_at_ = {};
   set_->CheckAt(this, stream().last_received() + options().ping_interval);
   if (early_close_ != nullptr) {
