@@ -12,6 +12,9 @@ die() {
   exit 1
 }
 
+# For ninja, of whoever sources this.
+ninja_options=()
+
 # build PRESET [CMAKE_OPTION...] [-- TARGET...]: configures and builds in build/PRESET. Without
 # targets: everything.
 build() {
@@ -26,7 +29,7 @@ build() {
   if [[ ! -e "$root/build/$preset/build.ninja" ]] || ((${#options[@]})); then
     (cd "$root" && cmake --preset "$preset" "${options[@]}") || return
   fi
-  ninja -C "$root/build/$preset" "$@"
+  ninja -C "$root/build/$preset" "${ninja_options[@]}" "$@"
 }
 
 passed=0 failed=0 skipped=0
