@@ -133,7 +133,7 @@ void Session::Refuse(Outcome outcome, std::string_view message, std::string_view
   v1::Error& error = *event.mutable_error();
   error.set_outcome(std::string(Info(outcome).name));
   error.set_message(std::string(message));
-  error.set_id(std::string(frame_id));
+  error.set_id(std::string(frame_id.substr(0, shard_->options().max_id_bytes)));
   error.set_user_id(user_id_);
   const TimePoint now = shard_->clock().Now();
   Deliver(event, now);
@@ -171,8 +171,7 @@ void Session::HandleHello(const v1::Hello& hello) {
 
 void Session::HandleMessage(v1::Message message, const Arrival& arrival) {
   if (auto refusal = CheckMessage(message, shard_->options())) {
-    Refuse(refusal->outcome, refusal->message,
-           message.id().substr(0, shard_->options().max_id_bytes));
+    Refuse(refusal->outcome, refusal->message, message.id());
     return;
   }
   if (message.user_id().empty()) {
@@ -253,7 +252,7 @@ void Session::HandleSubscribe(const v1::Subscribe& subscribe) {
   auto refusal = CheckTopic(subscribe.topic(), shard_->options());
   if (!refusal) refusal = CheckId(subscribe.id(), shard_->options());
   if (refusal) {
-    Refuse(refusal->outcome, refusal->message);
+    Refuse(refusal->outcome, refusal->message, subscribe.id());
     return;
   }
   if (const Subscription* existing = Find(subscribe.topic())) {
@@ -308,7 +307,7 @@ void Session::HandleUnsubscribe(const v1::Unsubscribe& unsubscribe) {
 
 void Session::HandlePresence(const v1::PresenceQuery& query) {
   if (auto refusal = CheckTopic(query.topic(), shard_->options())) {
-    Refuse(refusal->outcome, refusal->message);
+    Refuse(refusal->outcome, refusal->message, query.id());
     return;
   }
   auto question = std::make_shared<PresenceQuestion>();

@@ -179,7 +179,7 @@ TEST_F(GrpcLifecycleTest, StopInTheMiddleOfTraffic) {
     std::vector<std::thread> clients;
     std::atomic<int> in{0};
     for (int c = 0; c < 3; ++c) {
-      clients.emplace_back([this, &in, address = server().addresses()] {
+      clients.emplace_back([&in, address = server().addresses()] {
         GrpcClient client(address);
         auto stream = client.Connect("alice");
         ++in;

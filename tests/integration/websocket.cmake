@@ -3,11 +3,7 @@ function(crier_websocket_test name)
   add_executable(${name} ${name}.cc)
   target_link_libraries(${name} PRIVATE crier_flags crier_test_websocket ${ARGN} GTest::gmock
                                         GTest::gtest_main)
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "integration\;tsan"
-                                                                  TIMEOUT 120)
-  if(TARGET tsan_tests)
-    add_dependencies(tsan_tests ${name})
-  endif()
+  crier_discover_tests(${name} LABELS integration tsan TIMEOUT 120)
 endfunction()
 
 crier_websocket_test(websocket_dialect_test)
