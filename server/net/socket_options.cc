@@ -17,8 +17,4 @@ bool SetNoDelay(int fd) { return SetTcpOption(fd, TCP_NODELAY, 1); }
 
 bool SetNotSentLowWater(int fd, int bytes) { return SetTcpOption(fd, TCP_NOTSENT_LOWAT, bytes); }
 
-bool SetUserTimeout(int fd, std::chrono::milliseconds timeout) {
-  return SetTcpOption(fd, TCP_USER_TIMEOUT, static_cast<int>(timeout.count()));
-}
-
 }  // namespace crier

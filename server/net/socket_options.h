@@ -3,25 +3,17 @@
 #ifndef CRIER_SERVER_NET_SOCKET_OPTIONS_H_
 #define CRIER_SERVER_NET_SOCKET_OPTIONS_H_
 
-#include <chrono>
-
 namespace crier {
 
 // A backlog is to wait in the log and not in the kernel: measured with a client that does not read,
 // the kernel takes 135 KB with this mark, 2.9 MB without it.
 inline constexpr int kNotSentLowWaterBytes = 16 << 10;
 
-// A peer that acknowledges nothing for so long is gone.
-inline constexpr std::chrono::milliseconds kUserTimeout{30'000};
-
 // TCP_NODELAY: small writes leave at once. The acceptor sets it on every connection.
 bool SetNoDelay(int fd);
 
 // TCP_NOTSENT_LOWAT: the socket is writable only while fewer bytes than this wait unsent in it.
 bool SetNotSentLowWater(int fd, int bytes = kNotSentLowWaterBytes);
-
-// TCP_USER_TIMEOUT: the connection breaks when sent data stays unacknowledged for so long.
-bool SetUserTimeout(int fd, std::chrono::milliseconds timeout = kUserTimeout);
 
 }  // namespace crier
 

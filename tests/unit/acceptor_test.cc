@@ -301,10 +301,8 @@ TEST(SocketOptionsTest, AreWhatTheKernelThenSays) {
   };
   EXPECT_TRUE(SetNoDelay(fd.get()));
   EXPECT_TRUE(SetNotSentLowWater(fd.get()));
-  EXPECT_TRUE(SetUserTimeout(fd.get()));
   EXPECT_NE(value_of(TCP_NODELAY), 0);
   EXPECT_EQ(value_of(TCP_NOTSENT_LOWAT), 16 << 10);
-  EXPECT_EQ(value_of(TCP_USER_TIMEOUT), 30'000);
   EXPECT_FALSE(SetNoDelay(-1));
 }
 
