@@ -50,25 +50,25 @@ void StreamSession::ReadDone(bool ok) {
   Shard& shard = streams_->shard();
   const Clock& clock = shard.engine().clock();
   const Arrival arrival{clock.Now(), clock.WallNanos()};
-  const size_t cost = read_buffer_.Length() + kFrameCost;
+  const auto cost = static_cast<int64_t>(read_buffer_.Length() + kFrameCost);
   auto frame = std::make_unique<v1::ClientFrame>();
   {
     grpc::ProtoBufferReader reader(&read_buffer_);
     if (!reader.status().ok() || !frame->ParseFromZeroCopyStream(&reader)) frame.reset();
   }
   read_buffer_.Clear();
-  // Released here and acquired in OnFrame, which may be of an earlier frame: it starts the next
-  // read into this buffer.
-  const size_t unhandled = unhandled_.fetch_add(cost, std::memory_order_release) + cost;
+  // Posted before it is counted: once it is counted, OnFrame of an earlier frame may start the next
+  // read, whose frame must not be posted before this one. Released here and acquired there, because
+  // that read goes into this buffer.
   shard.Post([self = Ptr(this), frame = std::move(frame), arrival, cost]() mutable {
     self->OnFrame(std::move(frame), arrival, cost);
   });
-  if (unhandled <= kReadAhead) ReadNext();
+  if (unhandled_.fetch_add(cost, std::memory_order_release) + cost <= kReadAhead) ReadNext();
 }
 
 // Runs on: shard thread
 void StreamSession::OnFrame(std::unique_ptr<v1::ClientFrame> frame, const Arrival& arrival,
-                            size_t cost) {
+                            int64_t cost) {
   if (status_.has_value()) return;
   assert(streams_->shard().IsCurrent());
   if (frame != nullptr) {
@@ -77,7 +77,7 @@ void StreamSession::OnFrame(std::unique_ptr<v1::ClientFrame> frame, const Arriva
     session_->Refuse(Outcome::kInvalidMessage,
                      "this is not a crier.v1.ClientFrame in protobuf's encoding");
   }
-  const size_t before = unhandled_.fetch_sub(cost, std::memory_order_acquire);
+  const int64_t before = unhandled_.fetch_sub(cost, std::memory_order_acquire);
   if (before > kReadAhead && before - cost <= kReadAhead) ReadNext();
 }
 

@@ -29,6 +29,7 @@
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,7 +57,7 @@ class StreamSession : public Transport {
   static constexpr std::chrono::milliseconds kBlockedAfter{100};
   // Reading goes on while frames of less than so many bytes in all wait for the shard; each counts
   // its own size and kFrameCost.
-  static constexpr size_t kReadAhead = 32 << 10;
+  static constexpr int64_t kReadAhead = 32 << 10;
   static constexpr size_t kFrameCost = 256;
 
   StreamSession(const StreamSession&) = delete;
@@ -107,7 +108,7 @@ class StreamSession : public Transport {
   // --- Runs on: shard thread.
   void OnOpen(std::string user_id, std::vector<v1::ClientFrame> frames);
   // `frame`: null where what came is no frame. `cost`: what it counts of kReadAhead.
-  void OnFrame(std::unique_ptr<v1::ClientFrame> frame, const Arrival& arrival, size_t cost);
+  void OnFrame(std::unique_ptr<v1::ClientFrame> frame, const Arrival& arrival, int64_t cost);
   void OnWriteCompleted(bool ok);
   void OnGone();
   void WriteNext();
@@ -142,8 +143,10 @@ class StreamSession : public Transport {
   // gRPC's while the read or write is in flight, else as said in ReadDone and WriteDone.
   grpc::ByteBuffer read_buffer_;
   grpc::ByteBuffer write_buffer_;
-  // Of the frames that wait for the shard. Whoever brings it back to kReadAhead starts the read.
-  std::atomic<size_t> unhandled_{0};
+  // Of the frames that wait for the shard. ReadDone starts the next read where adding its frame
+  // leaves this within kReadAhead; otherwise OnFrame does, where it brings this back within. Below
+  // zero for a moment where the shard is through with a frame before it is counted.
+  std::atomic<int64_t> unhandled_{0};
 };
 
 }  // namespace crier

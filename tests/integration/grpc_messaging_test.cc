@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "server/grpc/stream_session.h"
 #include "tests/support/grpc_fixture.h"
 
 namespace crier::testing {
@@ -162,6 +164,49 @@ TEST_F(GrpcMessagingTest, OneSendersOrderIsEverybodysOrder) {
     const v1::Message message = bob->NextMessage();
     ASSERT_EQ(message.body(), std::to_string(i));
     ASSERT_EQ(message.offset(), static_cast<uint64_t>(i + 1));
+  }
+}
+
+class GrpcOrderTest : public GrpcTest {
+ protected:
+  GrpcOrderTest() {
+    engine_options_.topic_log.bytes = 64 << 20;  // everything is kept, to be looked at
+    StartServer();
+  }
+};
+
+// Frames so large that reading pauses and goes on all the time (StreamSession::kReadAhead): whoever
+// starts the next read, no frame may overtake the one before it.
+TEST_F(GrpcOrderTest, NoFrameOvertakesAnotherWhileReadingPauses) {
+  constexpr uint64_t kMessages = 5000;
+  constexpr int kSenders = 4;
+  const std::string padding(StreamSession::kReadAhead / 16, ' ');
+  std::vector<std::thread> senders;
+  for (int s = 0; s < kSenders; ++s) {
+    const std::string user = "sender" + std::to_string(s);
+    senders.emplace_back([&padding, user, stream = ConnectAs(user)] {
+      for (uint64_t i = 1; i <= kMessages; ++i) {
+        stream->Send(AsFrame(Broadcast(std::to_string(i) + padding, user)));
+      }
+      stream->Settle();
+    });
+  }
+  for (std::thread& sender : senders) sender.join();
+  GrpcClient client = NewClient();
+  for (int s = 0; s < kSenders; ++s) {
+    v1::HistoryRequest request;
+    request.set_topic("sender" + std::to_string(s));
+    uint64_t next = 1;
+    while (next <= kMessages) {
+      request.set_from(next);
+      v1::HistoryResponse page;
+      ASSERT_TRUE(client.History(request, &page).ok());
+      ASSERT_GT(page.events_size(), 0);
+      for (const v1::Event& event : page.events()) {
+        ASSERT_EQ(std::stoull(event.message().body()), next);
+        ASSERT_EQ(event.message().offset(), next++);
+      }
+    }
   }
 }
 
