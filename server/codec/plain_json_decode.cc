@@ -182,6 +182,11 @@ Fault FillTopic(Action action, PlainFields* fields, Frame* frame) {
   return std::nullopt;
 }
 
+void MoveUser(PlainFields* fields, v1::ClientFrame* frame) {
+  std::string& user = (*fields)[PlainKey::kUserId].text;
+  if (!user.empty()) *frame->mutable_user_id() = std::move(user);
+}
+
 // Moves what the message says into *frame. After a fault the id is still among the fields.
 Fault Fill(PlainFields* fields, v1::ClientFrame* frame) {
   if (Fault fault = CheckKinds(*fields)) return fault;
@@ -189,11 +194,14 @@ Fault Fill(PlainFields* fields, v1::ClientFrame* frame) {
   if (Fault fault = ReadAction(*fields, &action)) return fault;
   switch (action) {
     case Action::kSubscribe:
+      MoveUser(fields, frame);
       if (Fault fault = FillResume(*fields, frame->mutable_subscribe())) return fault;
       return FillTopic(action, fields, frame->mutable_subscribe());
     case Action::kUnsubscribe:
+      MoveUser(fields, frame);
       return FillTopic(action, fields, frame->mutable_unsubscribe());
     case Action::kPresence:
+      MoveUser(fields, frame);
       return FillTopic(action, fields, frame->mutable_presence());
     default:
       return FillPublish(action, fields, frame->mutable_publish());

@@ -37,7 +37,7 @@ std::optional<Refusal> CheckMessage(const v1::Message& message, const EngineOpti
           CheckLength("data", message.data(), options.max_body_bytes, Outcome::kMessageTooBig)) {
     return refusal;
   }
-  if (auto refusal = CheckLength("user_id", message.user_id(), kMaxUserBytes)) return refusal;
+  if (auto refusal = CheckUser(message.user_id())) return refusal;
   if (auto refusal = CheckLength("to", message.to(), kMaxUserBytes)) return refusal;
   if (auto refusal = CheckId(message.id(), options)) return refusal;
   return CheckTopic(message.topic(), options);
@@ -45,6 +45,10 @@ std::optional<Refusal> CheckMessage(const v1::Message& message, const EngineOpti
 
 std::optional<Refusal> CheckTopic(std::string_view topic, const EngineOptions& options) {
   return CheckLength("topic", topic, options.max_topic_bytes);
+}
+
+std::optional<Refusal> CheckUser(std::string_view user_id) {
+  return CheckLength("user_id", user_id, kMaxUserBytes);
 }
 
 std::optional<Refusal> CheckId(std::string_view id, const EngineOptions& options) {

@@ -21,6 +21,7 @@ struct Refusal {
 // nullopt: nothing wrong. Thread-safe.
 std::optional<Refusal> CheckMessage(const v1::Message& message, const EngineOptions& options);
 std::optional<Refusal> CheckTopic(std::string_view topic, const EngineOptions& options);
+std::optional<Refusal> CheckUser(std::string_view user_id);
 std::optional<Refusal> CheckId(std::string_view id, const EngineOptions& options);
 
 }  // namespace crier

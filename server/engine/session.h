@@ -153,17 +153,23 @@ class Session : public ReadyHook {
 
  private:
   // --- session.cc: frames.
+  void Dispatch(v1::ClientFrame frame, const Arrival& arrival, bool first);
   void HandleHello(const v1::Hello& hello);
-  void HandleMessage(v1::Message message, const Arrival& arrival);
   void HandleSubscribe(const v1::Subscribe& subscribe);
   void HandleUnsubscribe(const v1::Unsubscribe& unsubscribe);
   void HandlePresence(const v1::PresenceQuery& query);
+  bool TakeRateToken(TimePoint now);
+  // Speaks for this user from now on, where there is none yet and the session may choose. False:
+  // the name was refused.
+  bool AdoptUser(const std::string& user_id);
+  void SetUser(const std::string& user_id);
+  void SendWelcome();
+
+  // --- session_messages.cc: messages.
+  void HandleMessage(v1::Message message, const Arrival& arrival);
   void Echo(v1::Message message, const Arrival& arrival);
   void Publish(v1::Message message, const Arrival& arrival);
-  bool TakeRateToken(TimePoint now);
-  void SetUser(const std::string& user_id);
   std::string PublisherKey(const v1::Message& message) const;
-  void SendWelcome();
   void SendAck(std::string_view id, std::string_view topic, const PublishResult& result,
                std::string_view user_id);
 

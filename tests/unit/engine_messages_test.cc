@@ -125,6 +125,26 @@ TEST_P(MessagesTest, TheUserIsTheFirstThatASessionNames) {
   EXPECT_THAT(nameless.Story(), ElementsAre("found you"));
 }
 
+TEST_P(MessagesTest, AnyFrameMayNameTheUser) {
+  SessionOptions session;
+  session.encoding = &CanonicalEncoding();
+  session.adopt_user_id = true;
+  FakeClient nameless(&engine(), Shard(1), session);
+  auto alice = Join("alice", Shard(0));
+  v1::ClientFrame frame;
+  frame.mutable_subscribe()->set_topic("t");
+  frame.set_user_id(std::string(256, 'u'));
+  nameless.Send(frame);
+  EXPECT_EQ(nameless.Events().at(0).error().outcome(), "INVALID_MESSAGE");
+  frame.set_user_id("bob");
+  nameless.Send(frame);
+  frame.set_user_id("another");  // too late
+  nameless.Send(frame);
+  alice->Direct("bob", "found you");
+  EXPECT_THAT(nameless.Story(), ElementsAre("found you"));
+  EXPECT_EQ(nameless.session().user_id(), "bob");
+}
+
 TEST_P(MessagesTest, AnAckNamesTopicEpochAndOffset) {
   auto alice = Join("alice", Shard(0));
   auto bob = Join("bob", Shard(1));

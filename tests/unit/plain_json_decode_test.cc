@@ -117,6 +117,13 @@ TEST(PlainJsonDecodeTest, TopicFramesKeepTopicAndId) {
             R"(presence { topic: "news" id: "s3" })");
 }
 
+TEST(PlainJsonDecodeTest, TopicFramesNameTheSessionsUser) {
+  for (const std::string action : {"subscribe", "unsubscribe", "presence"}) {
+    EXPECT_EQ(Decoded(R"({"user_id":7,"topic":"t","action_type":")" + action + "\"}"),
+              action + R"( { topic: "t" } user_id: "7")");
+  }
+}
+
 TEST(PlainJsonDecodeTest, SubscribeResumesFromEpochAndOffset) {
   EXPECT_EQ(Decoded(R"({"action_type":"subscribe","topic":"t","epoch":18446744073709551615,)"
                     R"("offset":12})"),
