@@ -1,14 +1,6 @@
 #include "client/websocket_client.h"
 
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <random>
 #include <utility>
 
@@ -27,49 +19,19 @@ uint32_t NewMask() {
   return device();
 }
 
-// False: the deadline came first.
-bool WaitFor(int fd, short events, absl::Time deadline) {
-  while (true) {
-    const int64_t left = absl::ToInt64Milliseconds(
-        absl::Ceil(std::max(deadline - absl::Now(), absl::ZeroDuration()), absl::Milliseconds(1)));
-    pollfd entry = {fd, events, 0};
-    const int ready = poll(&entry, 1, static_cast<int>(std::min<int64_t>(left, 1'000'000)));
-    if (ready > 0) return true;
-    if (ready == 0 && absl::Now() >= deadline) return false;
-    if (ready < 0 && errno == EINTR) return absl::Now() < deadline;
-  }
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Client>> WebSocketClient::Connect(const WebSocketUrl& url,
                                                                  const ConnectOptions& options) {
   const absl::Time deadline = absl::Now() + options.timeout;
-  absl::StatusOr<SocketAddress> address = Resolve(url.host, url.port);
-  if (!address.ok()) return address.status();
-  const std::string where = Concat(url.host, " port ", url.port);
-  const int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return absl::UnavailableError(std::strerror(errno));
-  std::unique_ptr<WebSocketClient> client(new WebSocketClient(fd));
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  connect(fd, reinterpret_cast<const sockaddr*>(&address->storage), address->size);
-  if (!WaitFor(fd, POLLOUT, deadline)) {
-    return absl::UnavailableError(Concat("cannot connect to ", where, ": no answer"));
-  }
-  int error = 0;
-  socklen_t size = sizeof(error);
-  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error != 0) {
-    return absl::UnavailableError(Concat("cannot connect to ", where, ": ", std::strerror(error)));
-  }
+  absl::StatusOr<TcpConnection> connection = TcpConnection::Connect(url.host, url.port, deadline);
+  if (!connection.ok()) return connection.status();
+  std::unique_ptr<WebSocketClient> client(new WebSocketClient(*std::move(connection)));
   WebSocketUrl target = url;
   if (!options.user.empty()) target.path = WithQuery(url.path, "user_id", options.user);
   if (absl::Status status = client->Upgrade(target, deadline); !status.ok()) return status;
   return std::unique_ptr<Client>(std::move(client));
 }
-
-WebSocketClient::~WebSocketClient() { close(fd_); }
 
 absl::Status WebSocketClient::Upgrade(const WebSocketUrl& url, absl::Time deadline) {
   const std::string key = NewKey();
@@ -97,17 +59,8 @@ absl::Status WebSocketClient::Ended(std::string_view why) {
 }
 
 absl::Status WebSocketClient::Write(std::string_view bytes, absl::Time deadline) {
-  while (!bytes.empty()) {
-    const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent > 0) {
-      bytes.remove_prefix(sent);
-    } else if (errno != EAGAIN && errno != EINTR) {
-      return Ended(Concat("the connection failed: ", std::strerror(errno)));
-    } else if (!WaitFor(fd_, POLLOUT, deadline)) {
-      return Ended("the server takes no bytes");
-    }
-  }
-  return absl::OkStatus();
+  const absl::Status status = connection_.Write(bytes, deadline);
+  return status.ok() ? status : Ended(std::string(status.message()));
 }
 
 absl::Status WebSocketClient::WriteFrame(Opcode opcode, std::string_view payload) {
@@ -124,19 +77,12 @@ absl::Status WebSocketClient::Send(const v1::ClientFrame& frame) {
 }
 
 absl::Status WebSocketClient::Read(absl::Time deadline) {
-  char buffer[16 * 1024];
-  while (true) {
-    const ssize_t received = recv(fd_, buffer, sizeof(buffer), 0);
-    if (received > 0) {
-      in_.append(buffer, received);
-      return absl::OkStatus();
-    }
-    if (received == 0) return Ended("the server ended the connection without a close frame");
-    if (errno != EAGAIN && errno != EINTR) {
-      return Ended(Concat("the connection failed: ", std::strerror(errno)));
-    }
-    if (!WaitFor(fd_, POLLIN, deadline)) return absl::DeadlineExceededError("nothing came");
+  const absl::Status status = connection_.Read(&in_, deadline);
+  if (status.ok() || absl::IsDeadlineExceeded(status)) return status;
+  if (absl::IsOutOfRange(status)) {
+    return Ended("the server ended the connection without a close frame");
   }
+  return Ended(std::string(status.message()));
 }
 
 absl::StatusOr<v1::Event> WebSocketClient::Receive(absl::Time deadline) {

@@ -6,21 +6,21 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "client/address.h"
 #include "client/client.h"
+#include "client/tcp_connection.h"
 #include "client/websocket_frame.h"
 
 namespace crier::client {
 
-// One non-blocking socket and poll. Pings are answered, but only while Receive waits.
+// Pings are answered, but only while Receive waits.
 class WebSocketClient : public Client {
  public:
   // UNAVAILABLE where no session comes about.
   static absl::StatusOr<std::unique_ptr<Client>> Connect(const WebSocketUrl& url,
                                                          const ConnectOptions& options);
-  ~WebSocketClient() override;
-
   WebSocketClient(const WebSocketClient&) = delete;
   WebSocketClient& operator=(const WebSocketClient&) = delete;
 
@@ -29,7 +29,7 @@ class WebSocketClient : public Client {
   void Close() override;
 
  private:
-  explicit WebSocketClient(int fd) : fd_(fd) {}
+  explicit WebSocketClient(TcpConnection connection) : connection_(std::move(connection)) {}
 
   absl::Status Upgrade(const WebSocketUrl& url, absl::Time deadline);
   absl::Status Write(std::string_view bytes, absl::Time deadline);
@@ -42,7 +42,7 @@ class WebSocketClient : public Client {
   absl::Status TakeControl(Opcode opcode, std::string_view payload);
   absl::Status Ended(std::string_view why);
 
-  int fd_;
+  TcpConnection connection_;
   std::string in_;
   std::string message_;  // The fragments so far.
   absl::Status ended_;   // Not OK: the session is over.

@@ -16,6 +16,7 @@ inline constexpr int kCannotConnect = 3;  // No session came about, or it was lo
 // `arguments` are what follows the subcommand's name.
 int Send(const std::vector<std::string>& arguments);
 int Listen(const std::vector<std::string>& arguments);
+int Health(const std::vector<std::string>& arguments);
 int Bench(const std::vector<std::string>& arguments);
 
 }  // namespace crier::cli

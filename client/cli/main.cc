@@ -14,6 +14,7 @@ Talks to a crier server, by WebSocket or by gRPC.
 Commands:
   send     send one message and say what became of it
   listen   print what a session receives
+  health   ask whether the server is well
   bench    play many clients, check every event, and measure
 
 crier COMMAND --help explains a command; crier --version names this version.
@@ -38,9 +39,10 @@ int main(int argc, char** argv) {
                                       arguments.end());
   if (command == "send") return crier::cli::Send(rest);
   if (command == "listen") return crier::cli::Listen(rest);
+  if (command == "health") return crier::cli::Health(rest);
   if (command == "bench") return crier::cli::Bench(rest);
   std::cerr << (command.empty() ? std::string("crier: a command is needed")
                                 : "crier: unknown command \"" + command + "\"")
-            << "; one of send, listen, bench (crier --help)\n";
+            << "; one of send, listen, health, bench (crier --help)\n";
   return crier::cli::kUsage;
 }
