@@ -6,11 +6,10 @@
 #include <utility>
 
 #include "server/codec/concat.h"
-#include "server/codec/plain_json.h"
 #include "server/codec/utf8.h"
 #include "server/engine/engine.h"
 #include "server/net/socket_options.h"
-#include "server/websocket/plain_encoding.h"
+#include "server/websocket/dialect.h"
 
 namespace crier {
 namespace {
@@ -63,7 +62,8 @@ Connection::Connection(ShardConnections* set, const WebSocketContext* context, U
 // --- The upgrade.
 
 void Connection::Accept(Upgrade upgrade) {
-  PrepareHandshake(&ws_, options().compression, upgrade.request, &handshake_);
+  handshake_.dialect = &ChooseDialect(upgrade.request);
+  PrepareHandshake(&ws_, options().compression, &handshake_);
   ws_.read_message_max(options().max_message_bytes);
   ws_.control_callback([this](websocket::frame_type type, boost::beast::string_view) {
     if (type != websocket::frame_type::close) return;
@@ -93,12 +93,15 @@ void Connection::OpenSession(std::string user_id) {
   ShardMetrics& metrics = set_->shard().metrics();
   metrics.ws_connections.Add(1);
   metrics.ws_connections_accepted.Add();
+  const Dialect& dialect = *handshake_.dialect;
   session_ = set_->shard().OpenSession(
       {.kind = TransportKind::kWebSocket,
-       .encoding = handshake_.deflate ? &PlainDeflateEncoding() : &PlainEncoding(),
+       .encoding = handshake_.deflate ? dialect.deflated : dialect.encoding,
        .transport = this,
        .user_id = std::move(user_id),
-       .adopt_user_id = true});
+       .adopt_user_id = true,
+       .welcome = dialect.greets,
+       .expect_hello = dialect.greets});
   stream().set_session(session_);
 }
 
@@ -164,20 +167,12 @@ void Connection::OnRead(error_code error, size_t bytes) {
   }
 }
 
-void Connection::HandleMessage(std::string_view text) {
+void Connection::HandleMessage(std::string_view payload) {
   const Arrival arrival = set_->shard().ArrivalNow();
   ShardMetrics& metrics = set_->shard().metrics();
   v1::ClientFrame frame;
-  std::optional<DecodeError> problem;
-  if (ws_.got_binary()) {
-    problem = DecodeError{.outcome = Outcome::kUnsupportedData,
-                          .message =
-                              "binary messages are not taken here; send a JSON object in a "
-                              "text message",
-                          .id = {}};
-  } else {
-    problem = DecodePlainJson(text, &frame);
-  }
+  std::optional<DecodeError> problem =
+      handshake_.dialect->Decode(payload, ws_.got_binary(), &frame);
   metrics.ws_handling_seconds.Observe(Seconds(set_->shard().clock().Now() - arrival.at));
   if (!problem) {
     session_->Handle(std::move(frame), arrival);

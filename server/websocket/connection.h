@@ -60,7 +60,7 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   void OnAccepted(error_code error);
   void Read();
   void OnRead(error_code error, size_t bytes);
-  void HandleMessage(std::string_view text);
+  void HandleMessage(std::string_view payload);
   void OnReadError(error_code error);
 
   void SendClose(std::string reason);
@@ -81,7 +81,7 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   // Where it is set: the connection is cut off then.
   TimePoint cut_off_at_{};
 
-  HandshakeResult handshake_;
+  Handshake handshake_;
   int posts_ = 0;                   // to the shard, that refer to this connection
   std::optional<Outcome> outcome_;  // set by the first cause
   bool accepting_ = false;          // under way

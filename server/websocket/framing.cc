@@ -31,29 +31,21 @@ size_t WriteHeader(FrameStart start, size_t length, char header[kMaxFrameHeaderB
   return 2 + length_bytes;
 }
 
+}  // namespace
+
 void AppendFrame(FrameStart start, std::string_view payload, std::string* out) {
   char header[kMaxFrameHeaderBytes];
   out->append(header, WriteHeader(start, payload.size(), header));
   out->append(payload);
 }
 
-}  // namespace
-
-void AppendTextFrame(std::string_view payload, std::string* out) {
-  AppendFrame(FrameStart::kText, payload, out);
-}
-
-void AppendCompressedTextFrame(std::string_view deflated, std::string* out) {
-  AppendFrame(FrameStart::kCompressedText, deflated, out);
-}
-
 void AppendFrameSpace(std::string* out) { out->append(kFrameSpaceBytes, '\0'); }
 
-void CloseTextFrame(size_t at, std::string* out) {
+void CloseFrame(FrameStart start, size_t at, std::string* out) {
   assert(out->size() >= at + kFrameSpaceBytes);
   const size_t length = out->size() - at - kFrameSpaceBytes;
   char header[kMaxFrameHeaderBytes];
-  const size_t header_size = WriteHeader(FrameStart::kText, length, header);
+  const size_t header_size = WriteHeader(start, length, header);
   out->replace(at, kFrameSpaceBytes, header, header_size);
 }
 

@@ -15,26 +15,27 @@ namespace crier {
 // The first byte of a frame that is a whole message or control frame (FIN is set).
 enum class FrameStart : uint8_t {
   kText = 0x81,
-  kCompressedText = 0xC1,  // RSV1: permessage-deflate, RFC 7692
+  kBinary = 0x82,
   kClose = 0x88,
   kPing = 0x89,
   kPong = 0x8A,
+  // With RSV1: the payload is deflated, without the four bytes that RFC 7692, section 7.2.1, takes
+  // off.
+  kCompressedText = 0xC1,
+  kCompressedBinary = 0xC2,
 };
 
 // A header: start, and the payload's length in its shortest form.
 inline constexpr size_t kMaxFrameHeaderBytes = 10;
 
-// Appends a text frame.
-void AppendTextFrame(std::string_view payload, std::string* out);
-// The same for a payload that is deflated already (without the four bytes that RFC 7692, section
-// 7.2.1, takes off).
-void AppendCompressedTextFrame(std::string_view deflated, std::string* out);
+// Appends a frame.
+void AppendFrame(FrameStart start, std::string_view payload, std::string* out);
 
-// Makes a text frame of a payload that stands at the end of *out already, so that an encoder can
-// write straight to its place. Usage: AppendFrameSpace(out), append the payload, CloseTextFrame(at,
+// Makes a frame of a payload that stands at the end of *out already, so that an encoder can write
+// straight to its place. Usage: AppendFrameSpace(out), append the payload, CloseFrame(start, at,
 // out), with at = out->size() before the first call. A payload below 126 bytes is not moved again.
 void AppendFrameSpace(std::string* out);
-void CloseTextFrame(size_t at, std::string* out);
+void CloseFrame(FrameStart start, size_t at, std::string* out);
 // Where the payload begins.
 inline constexpr size_t kFrameSpaceBytes = 2;
 

@@ -1,7 +1,5 @@
 #include "server/websocket/handshake.h"
 
-#include <spdlog/spdlog.h>
-
 #include <string>
 #include <string_view>
 
@@ -23,8 +21,7 @@ bool MaySendDeflated(const websocket::response_type& response) {
 
 }  // namespace
 
-void PrepareHandshake(websocket::stream<GatherStream>* ws, bool compression,
-                      const HttpRequest& request, HandshakeResult* result) {
+void PrepareHandshake(websocket::stream<GatherStream>* ws, bool compression, Handshake* handshake) {
   websocket::stream_base::timeout never;
   never.handshake_timeout = websocket::stream_base::none();
   never.idle_timeout = websocket::stream_base::none();
@@ -38,18 +35,14 @@ void PrepareHandshake(websocket::stream<GatherStream>* ws, bool compression,
   extension.client_no_context_takeover = true;
   ws->set_option(extension);
 
-  ws->set_option(websocket::stream_base::decorator([result](websocket::response_type& response) {
+  ws->set_option(websocket::stream_base::decorator([handshake](websocket::response_type& response) {
     response.set(http::field::server, std::string(kServerProduct));
-    result->accepted = response.result() == http::status::switching_protocols;
-    result->deflate = MaySendDeflated(response);
+    handshake->accepted = response.result() == http::status::switching_protocols;
+    handshake->deflate = MaySendDeflated(response);
+    if (!handshake->accepted || handshake->dialect == nullptr) return;
+    const std::string_view name = handshake->dialect->subprotocol;
+    if (!name.empty()) response.set(http::field::sec_websocket_protocol, std::string(name));
   }));
-
-  const auto protocols = request[http::field::sec_websocket_protocol];
-  if (!protocols.empty()) {
-    // Answered without one, as RFC 6455, section 4.2.2, allows; a browser then gives up by itself.
-    spdlog::debug("none of the subprotocols offered is known: {}",
-                  std::string_view(protocols.data(), protocols.size()));
-  }
 }
 
 }  // namespace crier

@@ -4,13 +4,18 @@
 
 #include <boost/beast/websocket/stream.hpp>
 
+#include "server/websocket/dialect.h"
 #include "server/websocket/gather_stream.h"
 #include "server/websocket/http_routes.h"
 
 namespace crier {
 
-// What Beast answered.
-struct HandshakeResult {
+// What is agreed on.
+struct Handshake {
+  // Set by who accepts; the answer names its subprotocol, where it has one. Null: no session, so no
+  // subprotocol.
+  const Dialect* dialect = nullptr;
+  // --- What Beast answered.
   bool accepted = false;  // with 101
   bool deflate = false;   // messages may be sent deflated with a window of 32 KiB
 };
@@ -19,9 +24,10 @@ struct HandshakeResult {
 // shard looks at deadlines), the server's name, and permessage-deflate where `compression` allows
 // it.
 //
-// *result is filled in when the answer is built, which async_accept does at once. It outlives `ws`.
+// The rest of *handshake is filled in when the answer is built, which async_accept does at once. It
+// outlives `ws`.
 void PrepareHandshake(boost::beast::websocket::stream<GatherStream>* ws, bool compression,
-                      const HttpRequest& request, HandshakeResult* result);
+                      Handshake* handshake);
 
 }  // namespace crier
 
