@@ -9,7 +9,6 @@
 #include "server/codec/utf8.h"
 #include "server/engine/engine.h"
 #include "server/net/socket_options.h"
-#include "server/websocket/dialect.h"
 
 namespace crier {
 namespace {
@@ -62,8 +61,8 @@ Connection::Connection(ShardConnections* set, const WebSocketContext* context, U
 // --- The upgrade.
 
 void Connection::Accept(Upgrade upgrade) {
-  handshake_.dialect = &ChooseDialect(upgrade.request);
-  PrepareHandshake(&ws_, options().compression, &handshake_);
+  dialect_ = &ChooseDialect(upgrade.request);
+  PrepareHandshake(&ws_, options().compression, dialect_, &handshake_);
   ws_.read_message_max(options().max_message_bytes);
   ws_.control_callback([this](websocket::frame_type type, boost::beast::string_view) {
     if (type != websocket::frame_type::close) return;
@@ -93,15 +92,14 @@ void Connection::OpenSession(std::string user_id) {
   ShardMetrics& metrics = set_->shard().metrics();
   metrics.ws_connections.Add(1);
   metrics.ws_connections_accepted.Add();
-  const Dialect& dialect = *handshake_.dialect;
   session_ = set_->shard().OpenSession(
       {.kind = TransportKind::kWebSocket,
-       .encoding = handshake_.deflate ? dialect.deflated : dialect.encoding,
+       .encoding = handshake_.deflate ? dialect_->deflated : dialect_->encoding,
        .transport = this,
        .user_id = std::move(user_id),
        .adopt_user_id = true,
-       .welcome = dialect.greets,
-       .expect_hello = dialect.greets});
+       .welcome = dialect_->greets,
+       .expect_hello = dialect_->greets});
   stream().set_session(session_);
 }
 
@@ -171,8 +169,7 @@ void Connection::HandleMessage(std::string_view payload) {
   const Arrival arrival = set_->shard().ArrivalNow();
   ShardMetrics& metrics = set_->shard().metrics();
   v1::ClientFrame frame;
-  std::optional<DecodeError> problem =
-      handshake_.dialect->Decode(payload, ws_.got_binary(), &frame);
+  std::optional<DecodeError> problem = dialect_->Decode(payload, ws_.got_binary(), &frame);
   metrics.ws_handling_seconds.Observe(Seconds(set_->shard().clock().Now() - arrival.at));
   if (!problem) {
     session_->Handle(std::move(frame), arrival);

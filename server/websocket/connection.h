@@ -16,6 +16,7 @@
 
 #include "server/engine/session.h"
 #include "server/engine/transport.h"
+#include "server/websocket/dialect.h"
 #include "server/websocket/gather_stream.h"
 #include "server/websocket/handshake.h"
 #include "server/websocket/message_buffer.h"
@@ -81,8 +82,9 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   // Where it is set: the connection is cut off then.
   TimePoint cut_off_at_{};
 
-  Handshake handshake_;
-  int posts_ = 0;                   // to the shard, that refer to this connection
+  const Dialect* dialect_ = nullptr;  // set by Accept
+  int posts_ = 0;                     // to the shard, that refer to this connection
+  HandshakeResult handshake_;
   std::optional<Outcome> outcome_;  // set by the first cause
   bool accepting_ = false;          // under way
   bool reading_ = false;            // under way

@@ -9,7 +9,8 @@ void EchoConnection::Start(ShardConnections* set, const WebSocketContext* contex
   auto connection = std::make_unique<EchoConnection>(set, context, &upgrade);
   EchoConnection* started = connection.get();
   set->Add(std::move(connection), set->poller().now() + context->options.idle_timeout);
-  PrepareHandshake(&started->ws_, context->options.compression, &started->handshake_);
+  PrepareHandshake(&started->ws_, context->options.compression, /*dialect=*/nullptr,
+                   &started->handshake_);
   started->ws_.read_message_max(kMaxMessageBytes);
   started->ws_.auto_fragment(false);
   started->ws_.async_accept(upgrade.request, [started](error_code error) {

@@ -43,7 +43,7 @@ class EchoConnection final : public ShardConnection, private GatherStream::Owner
   const WebSocketContext* const context_;
   ConnectionTable::Place place_;
   boost::beast::websocket::stream<GatherStream> ws_;
-  Handshake handshake_;
+  HandshakeResult handshake_;
   boost::beast::flat_buffer message_;
   TimePoint cut_off_at_{};  // where it is set
 };

@@ -21,7 +21,8 @@ bool MaySendDeflated(const websocket::response_type& response) {
 
 }  // namespace
 
-void PrepareHandshake(websocket::stream<GatherStream>* ws, bool compression, Handshake* handshake) {
+void PrepareHandshake(websocket::stream<GatherStream>* ws, bool compression, const Dialect* dialect,
+                      HandshakeResult* result) {
   websocket::stream_base::timeout never;
   never.handshake_timeout = websocket::stream_base::none();
   never.idle_timeout = websocket::stream_base::none();
@@ -35,14 +36,17 @@ void PrepareHandshake(websocket::stream<GatherStream>* ws, bool compression, Han
   extension.client_no_context_takeover = true;
   ws->set_option(extension);
 
-  ws->set_option(websocket::stream_base::decorator([handshake](websocket::response_type& response) {
-    response.set(http::field::server, std::string(kServerProduct));
-    handshake->accepted = response.result() == http::status::switching_protocols;
-    handshake->deflate = MaySendDeflated(response);
-    if (!handshake->accepted || handshake->dialect == nullptr) return;
-    const std::string_view name = handshake->dialect->subprotocol;
-    if (!name.empty()) response.set(http::field::sec_websocket_protocol, std::string(name));
-  }));
+  // Two pointers: what Beast keeps without a place on the heap, for as long as the connection
+  // lives.
+  ws->set_option(
+      websocket::stream_base::decorator([dialect, result](websocket::response_type& response) {
+        response.set(http::field::server, std::string(kServerProduct));
+        result->accepted = response.result() == http::status::switching_protocols;
+        result->deflate = MaySendDeflated(response);
+        if (result->accepted && dialect != nullptr && !dialect->subprotocol.empty()) {
+          response.set(http::field::sec_websocket_protocol, std::string(dialect->subprotocol));
+        }
+      }));
 }
 
 }  // namespace crier

@@ -10,24 +10,19 @@
 
 namespace crier {
 
-// What is agreed on.
-struct Handshake {
-  // Set by who accepts; the answer names its subprotocol, where it has one. Null: no session, so no
-  // subprotocol.
-  const Dialect* dialect = nullptr;
-  // --- What Beast answered.
+// What Beast answered.
+struct HandshakeResult {
   bool accepted = false;  // with 101
   bool deflate = false;   // messages may be sent deflated with a window of 32 KiB
 };
 
 // Sets Beast's options for a connection that is about to be accepted: no timers of Beast's own (the
-// shard looks at deadlines), the server's name, and permessage-deflate where `compression` allows
-// it.
+// shard looks at deadlines), the server's name, the subprotocol of `dialect`, where it has one, and
+// permessage-deflate where `compression` allows it. A null dialect is none.
 //
-// The rest of *handshake is filled in when the answer is built, which async_accept does at once. It
-// outlives `ws`.
+// *result is filled in when the answer is built, which async_accept does at once. It outlives `ws`.
 void PrepareHandshake(boost::beast::websocket::stream<GatherStream>* ws, bool compression,
-                      Handshake* handshake);
+                      const Dialect* dialect, HandshakeResult* result);
 
 }  // namespace crier
 

@@ -1,0 +1,24 @@
+// The dialect crier.v1.proto (docs/protocol.md, "crier.v1.proto"): one ClientFrame per message, in
+// protobuf's encoding. What goes out is the engine's own encoding (server/engine/encoding.h), so
+// there is only a decoder here. Pure function: thread-safe, no socket, no state.
+#ifndef CRIER_SERVER_CODEC_PROTO_BINARY_H_
+#define CRIER_SERVER_CODEC_PROTO_BINARY_H_
+
+#include <optional>
+#include <string_view>
+
+#include "crier/v1/message.pb.h"
+#include "server/codec/decode_error.h"
+
+namespace crier {
+
+// Makes a frame of one message from a client. On an error *frame is left in an unspecified, valid
+// state. Strings have to be UTF-8; nesting has protobuf's limit of 100. Lengths are not judged
+// here: the engine's limits hold for every transport.
+//
+// The outcome of an error is INVALID_MESSAGE. Its id is always empty.
+std::optional<DecodeError> DecodeProtoBinary(std::string_view bytes, v1::ClientFrame* frame);
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_CODEC_PROTO_BINARY_H_
