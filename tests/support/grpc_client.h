@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "crier/v1/messaging.pb.h"
+#include "tests/support/frames.h"
 
 namespace crier::testing {
 
@@ -121,19 +122,6 @@ class GrpcClient {
  private:
   std::shared_ptr<grpc::Channel> channel_;
 };
-
-// --- Frames, in words.
-
-v1::Message Direct(std::string_view body, std::string_view to = "", std::string_view id = "");
-v1::Message Broadcast(std::string_view body, std::string_view topic = "", std::string_view id = "");
-v1::ClientFrame AsFrame(v1::Message message);
-v1::ClientFrame Subscribe(std::string_view topic, std::string_view id = "");
-v1::ClientFrame SubscribeFrom(const v1::ResumePoint& point, std::string_view id = "");
-v1::ClientFrame Unsubscribe(std::string_view topic, std::string_view id = "");
-v1::ClientFrame Ping(std::string_view id);
-v1::ClientFrame WhoFollows(std::string_view topic, std::string_view id = "");
-v1::ClientFrame HelloFrom(const v1::ResumePoint& point);
-v1::ResumePoint At(std::string_view topic, uint64_t epoch, uint64_t offset);
 
 }  // namespace crier::testing
 

@@ -1,2 +1,2 @@
-add_library(crier_test_websocket STATIC websocket_client.cc)
-target_link_libraries(crier_test_websocket PUBLIC crier_websocket GTest::gmock)
+add_library(crier_test_websocket STATIC model_client.cc websocket_client.cc)
+target_link_libraries(crier_test_websocket PUBLIC crier_websocket crier_test_frames GTest::gmock)

@@ -1,0 +1,2 @@
+add_library(crier_test_frames STATIC frames.cc)
+target_link_libraries(crier_test_frames PUBLIC crier_flags crier_proto)
