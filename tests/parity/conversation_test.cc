@@ -1,4 +1,5 @@
-// One conversation, by every pair of transports: both sides have to see the same each time.
+// One conversation, by every pair of transports and dialects: both sides have to see the same each
+// time.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,12 +10,12 @@
 #include <vector>
 
 #include "tests/parity/parity_fixture.h"
-#include "tests/support/grpc_client.h"
+#include "tests/support/frames.h"
 
 namespace crier::testing {
 namespace {
 
-class ConversationTest : public ParityTest, public ::testing::WithParamInterface<TransportPair> {
+class ConversationTest : public ParityTest, public ::testing::WithParamInterface<SpeechPair> {
  protected:
   ConversationTest() {
     engine_options_.topic_log.events = 5;
@@ -224,7 +225,7 @@ TEST_P(ConversationTest, Errors) {
 )");
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, ConversationTest, ::testing::ValuesIn(AllPairs()), NameOfPair);
+INSTANTIATE_TEST_SUITE_P(Speech, ConversationTest, ::testing::ValuesIn(AllPairs()), NameOfPair);
 
 }  // namespace
 }  // namespace crier::testing

@@ -1,5 +1,5 @@
-// Every outcome that can end a session, on both transports: the code of the table, and never a
-// close without a close frame (1006) or the status UNKNOWN.
+// Every outcome that can end a session, on every transport and dialect: the code of the table, and
+// never a close without a close frame (1006) or the status UNKNOWN.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/parity/parity_fixture.h"
-#include "tests/support/grpc_client.h"
+#include "tests/support/frames.h"
 
 namespace crier::testing {
 namespace {
@@ -18,21 +18,20 @@ class EndingsTest : public ParityTest, public ::testing::WithParamInterface<Outc
 TEST_P(EndingsTest, AreTheTables) {
   const OutcomeInfo& info = GetParam();
   StartServer();
-  const auto websocket = Connect(TransportKind::kWebSocket, "alice");
-  const auto grpc = Connect(TransportKind::kGrpc, "alice");
-  // So that both sessions stand.
-  grpc->Send(AsFrame(Direct("here", "alice")));
-  grpc->Next();
-  websocket->Next();
+  std::vector<std::unique_ptr<Peer>> peers;
+  for (const Speech speech : kEverySpeech) peers.push_back(Connect(speech, "alice"));
+  // So that all sessions stand.
+  peers[0]->Send(AsFrame(Direct("here", "alice")));
+  for (const auto& peer : peers) peer->Next();
   OnEveryShard([&](Shard& shard) {
-    for (uint64_t id = 1; id <= 2; ++id) {
+    for (uint64_t id = 1; id <= peers.size(); ++id) {
       if (Session* session = shard.FindSession(id)) session->RequestClose(info.outcome, {});
     }
   });
-  for (Peer* peer : {websocket.get(), grpc.get()}) {
-    const Ending ending = peer->WaitForEnd();
-    EXPECT_EQ(ending.code, peer->CodeOf(info));
-    if (peer == grpc.get() && info.outcome != Outcome::kOk) {
+  for (size_t i = 0; i < peers.size(); ++i) {
+    const Ending ending = peers[i]->WaitForEnd();
+    EXPECT_EQ(ending.code, peers[i]->CodeOf(info)) << i;
+    if (kEverySpeech[i] == Speech::kGrpc && info.outcome != Outcome::kOk) {
       EXPECT_EQ(ending.outcome, info.name);
     }
   }
@@ -51,15 +50,14 @@ INSTANTIATE_TEST_SUITE_P(Outcomes, EndingsTest, ::testing::ValuesIn(Endings()),
                            return std::string(ending.param.name);
                          });
 
-TEST_F(ParityTest, DrainEndsBothWithShutdown) {
+TEST_F(ParityTest, DrainEndsAllWithShutdown) {
   StartServer();
-  const auto websocket = Connect(TransportKind::kWebSocket, "alice");
-  const auto grpc = Connect(TransportKind::kGrpc, "bob");
+  std::vector<std::unique_ptr<Peer>> peers;
+  for (const Speech speech : kEverySpeech) peers.push_back(Connect(speech, "alice"));
   engine().Drain(std::chrono::milliseconds(100), [] {});
-  const Ending of_grpc = grpc->WaitForEnd();
-  EXPECT_EQ(of_grpc.outcome, "SHUTDOWN");
-  EXPECT_EQ(of_grpc.code, grpc->CodeOf(Info(Outcome::kShutdown)));
-  EXPECT_EQ(websocket->WaitForEnd().code, websocket->CodeOf(Info(Outcome::kShutdown)));
+  for (const auto& peer : peers) {
+    EXPECT_EQ(peer->WaitForEnd().code, peer->CodeOf(Info(Outcome::kShutdown)));
+  }
 }
 
 }  // namespace

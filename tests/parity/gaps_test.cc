@@ -1,5 +1,5 @@
-// A session that does not read is told exactly what it missed, on both transports, whichever the
-// publisher uses; one that reads misses nothing.
+// A session that does not read is told exactly what it missed, whichever transport and dialect it
+// and the publisher use; one that reads misses nothing.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -7,18 +7,18 @@
 #include <utility>
 
 #include "tests/parity/parity_fixture.h"
-#include "tests/support/grpc_client.h"
+#include "tests/support/frames.h"
 
 namespace crier::testing {
 namespace {
 
-class GapsTest : public ParityTest, public ::testing::WithParamInterface<TransportPair> {};
+class GapsTest : public ParityTest, public ::testing::WithParamInterface<SpeechPair> {};
 
 TEST_P(GapsTest, AreExact) {
   engine_options_.topic_log.bytes = 256 << 10;
   StartServer();
-  const TransportKind publishing = GetParam().first;
-  const TransportKind sleeping = GetParam().second;
+  const Speech publishing = GetParam().first;
+  const Speech sleeping = GetParam().second;
   const auto publisher = Connect(publishing, "publisher");
   const auto sleeper = Connect(sleeping, "sleeper");
   sleeper->Send(Subscribe("feed", "s"));
@@ -53,7 +53,7 @@ TEST_P(GapsTest, AreExact) {
   EXPECT_GT(skipped, 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, GapsTest, ::testing::ValuesIn(AllPairs()), NameOfPair);
+INSTANTIATE_TEST_SUITE_P(Speech, GapsTest, ::testing::ValuesIn(AllPairs()), NameOfPair);
 
 }  // namespace
 }  // namespace crier::testing

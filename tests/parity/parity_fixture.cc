@@ -4,19 +4,27 @@
 
 namespace crier::testing {
 
-std::vector<TransportPair> AllPairs() {
-  std::vector<TransportPair> pairs;
-  for (const TransportKind sends : {TransportKind::kWebSocket, TransportKind::kGrpc}) {
-    for (const TransportKind listens : {TransportKind::kWebSocket, TransportKind::kGrpc}) {
-      pairs.emplace_back(sends, listens);
-    }
+std::vector<SpeechPair> AllPairs() {
+  std::vector<SpeechPair> pairs;
+  for (const Speech speaks : kEverySpeech) {
+    for (const Speech listens : kEverySpeech) pairs.emplace_back(speaks, listens);
   }
   return pairs;
 }
 
-std::string NameOfPair(const ::testing::TestParamInfo<TransportPair>& pair) {
-  const auto name = [](TransportKind kind) {
-    return std::string(kind == TransportKind::kGrpc ? "Grpc" : "WebSocket");
+std::string NameOfPair(const ::testing::TestParamInfo<SpeechPair>& pair) {
+  const auto name = [](Speech speech) -> std::string {
+    switch (speech) {
+      case Speech::kPlain:
+        return "Plain";
+      case Speech::kJson:
+        return "Json";
+      case Speech::kProto:
+        return "Proto";
+      case Speech::kGrpc:
+        return "Grpc";
+    }
+    return {};
   };
   return name(pair.param.first) + "To" + name(pair.param.second);
 }
@@ -44,9 +52,15 @@ void ParityTest::StopServer() {
   engine_.reset();
 }
 
-std::unique_ptr<Peer> ParityTest::Connect(TransportKind kind, const std::string& user) {
-  return kind == TransportKind::kGrpc ? MakeGrpcPeer(grpc_->addresses(), user)
-                                      : MakeWebSocketPeer(websocket_->addresses(), user);
+std::unique_ptr<Peer> ParityTest::Connect(Speech speech, const std::string& user) {
+  switch (speech) {
+    case Speech::kGrpc:
+      return MakeGrpcPeer(grpc_->addresses(), user);
+    case Speech::kPlain:
+      return MakePlainPeer(websocket_->addresses(), user);
+    default:
+      return MakeModelPeer(websocket_->addresses(), user, speech);
+  }
 }
 
 void ParityTest::OnEveryShard(const std::function<void(Shard&)>& task) {
@@ -60,7 +74,9 @@ void ParityTest::OnEveryShard(const std::function<void(Shard&)>& task) {
   }
 }
 
-int64_t ParityTest::lagging(TransportKind kind) const {
+int64_t ParityTest::lagging(Speech speech) const {
+  const TransportKind kind =
+      speech == Speech::kGrpc ? TransportKind::kGrpc : TransportKind::kWebSocket;
   int64_t sum = 0;
   for (size_t i = 0; i < engine_options_.shards; ++i) {
     sum += metrics_->shard(i).of(kind).sessions_lagging.value();

@@ -1,9 +1,10 @@
-// One process with both transports on one engine.
+// One process with both transports on one engine, and clients of every dialect.
 #ifndef CRIER_TESTS_PARITY_PARITY_FIXTURE_H_
 #define CRIER_TESTS_PARITY_PARITY_FIXTURE_H_
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,11 +20,14 @@
 
 namespace crier::testing {
 
-// Who sends by which transport, and who listens by which.
-using TransportPair = std::pair<TransportKind, TransportKind>;
-std::vector<TransportPair> AllPairs();
-// "WebSocketToGrpc", ...
-std::string NameOfPair(const ::testing::TestParamInfo<TransportPair>& pair);
+inline constexpr std::array<Speech, 4> kEverySpeech = {Speech::kPlain, Speech::kJson,
+                                                       Speech::kProto, Speech::kGrpc};
+
+// How one speaks, and how the other listens.
+using SpeechPair = std::pair<Speech, Speech>;
+std::vector<SpeechPair> AllPairs();
+// "PlainToGrpc", ...
+std::string NameOfPair(const ::testing::TestParamInfo<SpeechPair>& pair);
 
 class ParityTest : public ::testing::Test {
  protected:
@@ -36,10 +40,11 @@ class ParityTest : public ::testing::Test {
   void StopServer();
   Engine& engine() { return *engine_; }
 
-  std::unique_ptr<Peer> Connect(TransportKind kind, const std::string& user);
+  std::unique_ptr<Peer> Connect(Speech speech, const std::string& user);
   // Runs on every shard, one after the other, and waits.
   void OnEveryShard(const std::function<void(Shard&)>& task);
-  int64_t lagging(TransportKind kind) const;
+  // Sessions of the transport that it goes by.
+  int64_t lagging(Speech speech) const;
 
  private:
   std::unique_ptr<Metrics> metrics_;

@@ -1,5 +1,5 @@
-// A client of either transport, behind one interface: what is sent and what comes are the model's
-// own types, and what only one transport knows is left out.
+// A client of any transport and dialect, behind one interface: what is sent and what comes are the
+// model's own types, and what only one of them knows is left out.
 #ifndef CRIER_TESTS_PARITY_PEER_H_
 #define CRIER_TESTS_PARITY_PEER_H_
 
@@ -12,7 +12,15 @@
 
 namespace crier::testing {
 
-// How a session ended, in words that both transports share.
+// How a client speaks.
+enum class Speech {
+  kPlain,  // a WebSocket without a subprotocol
+  kJson,   // with crier.v1.json
+  kProto,  // with crier.v1.proto
+  kGrpc,
+};
+
+// How a session ended, in words that all share.
 struct Ending {
   // A WebSocket close code, or a grpc::StatusCode.
   int code = 0;
@@ -39,7 +47,9 @@ class Peer {
 };
 
 // Sessions that stand when these return. `user`: empty: none.
-std::unique_ptr<Peer> MakeWebSocketPeer(const std::string& address, const std::string& user);
+std::unique_ptr<Peer> MakePlainPeer(const std::string& address, const std::string& user);
+std::unique_ptr<Peer> MakeModelPeer(const std::string& address, const std::string& user,
+                                    Speech speech);  // kJson or kProto
 std::unique_ptr<Peer> MakeGrpcPeer(const std::string& address, const std::string& user);
 
 // The plain dialect's text as an event of the model, and a frame as the dialect's text.
