@@ -1,5 +1,5 @@
-// Runs the fuzz target over its corpus, so that what a fuzzer once found is looked at in every
-// build.
+// Runs a fuzz target over its corpus, so that what a fuzzer once found is looked at in every build.
+// One program for each target: CRIER_FUZZ_TARGET is its name.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace {
 
-TEST(FuzzCorpusTest, PlainJson) {
+TEST(FuzzCorpusTest, CRIER_FUZZ_TARGET) {
   size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(CRIER_FUZZ_CORPUS)) {
     SCOPED_TRACE(entry.path().filename().string());
