@@ -1,4 +1,5 @@
 // crierd, the server.
+#include <google/protobuf/stubs/logging.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -48,6 +49,9 @@ int main(int argc, char** argv) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("crierd"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
   spdlog::set_level(options->log_level);
+  // It writes a line for every string that is not UTF-8, so any client could fill the log; the
+  // client is told.
+  google::protobuf::SetLogHandler(nullptr);
 
   const sigset_t signals = HoldSignals();
   crier::App app(*options);

@@ -61,6 +61,7 @@ void Engine::Drain(std::chrono::milliseconds spread, absl::AnyInvocable<void()> 
 }
 
 void Engine::Publish(v1::Message message, PublishDone done) {
+  DropUnknownFields(&message);
   const v1::ActionType action = message.action_type();
   auto refusal = CheckMessage(message, options_);
   if (!refusal && action != v1::DIRECT && action != v1::BROADCAST) {

@@ -1,5 +1,7 @@
 #include "server/engine/frame_checks.h"
 
+#include <google/protobuf/unknown_field_set.h>
+
 #include "absl/strings/str_cat.h"
 
 namespace crier {
@@ -41,6 +43,13 @@ std::optional<Refusal> CheckMessage(const v1::Message& message, const EngineOpti
   if (auto refusal = CheckLength("to", message.to(), kMaxUserBytes)) return refusal;
   if (auto refusal = CheckId(message.id(), options)) return refusal;
   return CheckTopic(message.topic(), options);
+}
+
+void DropUnknownFields(v1::Message* message) {
+  const google::protobuf::Reflection& reflection = *message->GetReflection();
+  // Asked first: a message without any has no place for them, and would make one.
+  if (reflection.GetUnknownFields(*message).empty()) return;
+  reflection.MutableUnknownFields(message)->Clear();
 }
 
 std::optional<Refusal> CheckTopic(std::string_view topic, const EngineOptions& options) {

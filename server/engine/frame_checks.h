@@ -24,6 +24,10 @@ std::optional<Refusal> CheckTopic(std::string_view topic, const EngineOptions& o
 std::optional<Refusal> CheckUser(std::string_view user_id);
 std::optional<Refusal> CheckId(std::string_view id, const EngineOptions& options);
 
+// Takes out what this server's model does not know of: it goes to others unchecked, over every
+// limit, and nested so deep that a receiver's parser gives up on the whole event.
+void DropUnknownFields(v1::Message* message);
+
 }  // namespace crier
 
 #endif  // CRIER_SERVER_ENGINE_FRAME_CHECKS_H_

@@ -11,6 +11,7 @@
 namespace crier {
 
 void Session::HandleMessage(v1::Message message, const Arrival& arrival) {
+  DropUnknownFields(&message);
   if (auto refusal = CheckMessage(message, shard_->options())) {
     Refuse(refusal->outcome, refusal->message, message.id());
     return;

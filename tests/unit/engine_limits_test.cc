@@ -1,4 +1,6 @@
 // What is refused, and how; and what keeps the engine's memory bounded.
+#include <google/protobuf/unknown_field_set.h>
+
 #include "tests/support/engine_fixture.h"
 
 namespace crier {
@@ -54,6 +56,40 @@ TEST_F(LimitsTest, AFrameHasToSayWhatItIs) {
   ExpectRefused(*alice, "INVALID_MESSAGE", "hello has to be the first");
   alice->Unsubscribe("");
   ExpectRefused(*alice, "INVALID_MESSAGE", "followed by every session");
+}
+
+bool HasUnknownFields(const v1::Message& message) {
+  return !message.GetReflection()->GetUnknownFields(message).empty();
+}
+
+// Nested as deep as a parser takes them in a publish, so that it would not take them in an event.
+v1::Message WithUnknownFields() {
+  constexpr int kDepth = 99;
+  std::string bytes;
+  for (int i = 0; i < kDepth; ++i) bytes += "\xA3\x06";  // group 100 begins
+  for (int i = 0; i < kDepth; ++i) bytes += "\xA4\x06";  // group 100 ends
+  v1::Message message;
+  EXPECT_TRUE(message.ParseFromString(bytes));
+  EXPECT_TRUE(HasUnknownFields(message));
+  message.set_action_type(v1::BROADCAST);
+  message.set_topic("t");
+  return message;
+}
+
+TEST_F(LimitsTest, FieldsThatTheModelDoesNotKnowGoToNobody) {
+  auto alice = Join("alice");
+  alice->Subscribe("t");
+  v1::ClientFrame frame;
+  *frame.mutable_publish() = WithUnknownFields();
+  alice->Send(frame);
+  engine().Publish(WithUnknownFields(), [](const PublishResult&) {});
+  engine().RunUntilIdle();
+  const auto events = alice->Events();
+  ASSERT_THAT(events, SizeIs(2));
+  for (const v1::Event& event : events) {
+    EXPECT_EQ(event.message().topic(), "t");
+    EXPECT_FALSE(HasUnknownFields(event.message()));
+  }
 }
 
 TEST_F(LimitsTest, ASessionFollowsSoManyTopics) {
