@@ -1,5 +1,5 @@
-// What a message costs in the plain dialect, and what the other ways of Boost.JSON would cost
-// (docs/decisions/0001-json-parser.md has the figures).
+// What a message costs in the plain dialect, what the other ways of Boost.JSON would cost
+// (docs/decisions/0001-json-parser.md has the figures), and what the model's dialects cost.
 //
 //   ninja -C build/release codec_bench && taskset -c 0 build/release/tests/bench/codec_bench
 #include <benchmark/benchmark.h>
@@ -12,6 +12,8 @@
 
 #include "server/codec/plain_fields.h"
 #include "server/codec/plain_json.h"
+#include "server/codec/proto_binary.h"
+#include "server/codec/proto_json.h"
 
 namespace crier {
 namespace {
@@ -158,6 +160,48 @@ void EncodeByDocument(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(out.size()));
 }
 BENCHMARK(EncodeByDocument)->Arg(13)->Arg(100)->Arg(1000);
+
+// ---- The same messages in crier.v1.json and crier.v1.proto
+// (docs/decisions/0006-model-dialects.md).
+
+void DecodeModelJson(benchmark::State& state) {
+  const std::string text = R"({"publish":{"userId":"7","actionType":"DIRECT","body":")" +
+                           std::string(static_cast<size_t>(state.range(0)), '1') + R"("}})";
+  for (auto _ : state) {
+    v1::ClientFrame frame;
+    benchmark::DoNotOptimize(DecodeProtoJson(text, &frame));
+    benchmark::DoNotOptimize(frame);
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(text.size()));
+}
+BENCHMARK(DecodeModelJson)->Arg(13)->Arg(100)->Arg(1000)->Arg(65536);
+
+void DecodeModelBinary(benchmark::State& state) {
+  v1::ClientFrame sent;
+  sent.mutable_publish()->set_user_id("7");
+  sent.mutable_publish()->set_action_type(v1::DIRECT);
+  sent.mutable_publish()->set_body(std::string(static_cast<size_t>(state.range(0)), '1'));
+  const std::string bytes = sent.SerializeAsString();
+  for (auto _ : state) {
+    v1::ClientFrame frame;
+    benchmark::DoNotOptimize(DecodeProtoBinary(bytes, &frame));
+    benchmark::DoNotOptimize(frame);
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(bytes.size()));
+}
+BENCHMARK(DecodeModelBinary)->Arg(13)->Arg(100)->Arg(1000)->Arg(65536);
+
+void EncodeModelJson(benchmark::State& state) {
+  const v1::Event event = Broadcast(static_cast<size_t>(state.range(0)), "1");
+  std::string out;
+  for (auto _ : state) {
+    out.clear();
+    AppendProtoJson(event, &out);
+    benchmark::DoNotOptimize(out.data());
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(out.size()));
+}
+BENCHMARK(EncodeModelJson)->Arg(13)->Arg(100)->Arg(1000)->Arg(65536);
 
 }  // namespace
 }  // namespace crier

@@ -70,9 +70,40 @@ class ConversationTest(unittest.TestCase):
                 1000)
         self.assertEqual(crierd.metric("ws_conn_closed_errors_total"), 0)
 
+    def test_the_models_dialects(self):
+        """A page in crier.v1.json, Python in it too, and a page that asks for what nobody speaks."""
+        with support.Crierd() as crierd, browser.Browser() as page:
+            page.open(f"http://{crierd.http}/")
+            page.run(OPEN.replace("?user_id=browser`", "`, ['other.v1', 'crier.v1.json']"))
+            welcome = support.wait_for(
+                "a welcome", lambda: page.run("return window.heard[0]"))["events"][0]["welcome"]
+            self.assertEqual(welcome["limits"]["maxBodyBytes"], 64 << 10)
+            self.assertRegex(welcome["reconnectAfter"], r"^[0-9.]+s$")
+            self.assertEqual(page.run("return socket.protocol"), "crier.v1.json")
+            asyncio.run(self.greet_by_python(crierd, page))
+
+            page.run(OPEN.replace("?user_id=browser`", "`, ['other.v1']"))
+            # A browser takes no answer without a subprotocol that it asked for.
+            self.assertEqual(
+                support.wait_for("the end", lambda: page.run("return window.closeCode")), 1006)
+
+    async def greet_by_python(self, crierd, page):
+        async with websockets.connect(
+                f"ws://{crierd.http}/ws", subprotocols=["crier.v1.json"]) as python:
+            self.assertEqual(python.subprotocol, "crier.v1.json")
+            self.assertIn("welcome", json.loads(await python.recv())["events"][0])
+            page.run(SEND, {"publish": {"actionType": "BROADCAST", "body": "h\u00e9 \u20ac"}})
+            message = json.loads(await asyncio.wait_for(
+                python.recv(), support.DEADLINE))["events"][0]["message"]
+            self.assertEqual(message["body"], "h\u00e9 \u20ac")
+            self.assertEqual(message["offset"], "1")
+            heard = support.wait_for("the same in the page", lambda: page.run("return window.heard[1]"))
+            self.assertEqual(heard["events"][0]["message"], message)
+
     def test_a_page_of_another_site_is_refused(self):
         with support.Crierd() as ours, support.Crierd() as other, browser.Browser() as page:
-            page.open(f"http://{other.http}/")
+            # Not the other's console: that page's own policy would not even let it try.
+            page.open(f"http://{other.http}/healthcheck")
             page.run(f"""
               const socket = new WebSocket("ws://{ours.http}/ws");
               socket.onclose = () => {{ window.outcome = "refused"; }};

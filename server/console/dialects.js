@@ -1,0 +1,104 @@
+// The two dialects that a page can speak (docs/protocol.md, section 4). For each: the subprotocol;
+// frame(fields), the object to send; events(object), what a frame from the server holds.
+//
+// fields: action, and what kFields says that the action takes; empty ones are left out.
+// An event: {kind, user, topic, body, data, id, bad}, the kind as in the plain dialect.
+
+const kFields = {
+  broadcast: ['topic', 'body', 'id', 'data'],
+  direct: ['to', 'body', 'id'],
+  ping: ['id'],
+  pong: ['id'],
+  subscribe: ['topic', 'id'],
+  unsubscribe: ['topic', 'id'],
+  presence: ['topic', 'id'],
+};
+
+// What the action takes of the fields, without empty ones; a body is sent even so.
+function givenFields(fields) {
+  return Object.fromEntries(kFields[fields.action]
+      .filter((name) => fields[name] || name === 'body')
+      .map((name) => [name, fields[name] ?? '']));
+}
+
+const plainDialect = {
+  subprotocols: [],
+  frame: (fields) => ({action_type: fields.action, ...givenFields(fields)}),
+  events(frame) {
+    const kind = String(frame.action_type);
+    const words = {
+      ack: () => ackWords(frame.offset, frame.recipients, frame.data === 'duplicate'),
+      presence: () => presenceWords(frame.body, frame.users),
+      gap: () => gapWords(...String(frame.body).split('-'), frame.data, !('topic' in frame)),
+      error: () => `${frame.data}: ${frame.body}`,
+    }[kind];
+    return [{kind, user: frame.user_id, topic: frame.topic, body: words ? words() : frame.body,
+             data: frame.data, id: frame.id, note: Boolean(words),
+             bad: kind === 'error' || kind === 'gap'}];
+  },
+};
+
+const protoJsonDialect = {
+  subprotocols: ['crier.v1.json'],
+  frame(fields) {
+    const given = givenFields(fields);
+    if (['subscribe', 'unsubscribe', 'ping', 'presence'].includes(fields.action)) {
+      return {[fields.action]: given};
+    }
+    return {publish: {actionType: fields.action.toUpperCase(), ...given}};
+  },
+  events: (frame) => (frame.events ?? []).map((event) => {
+    const [kind, value] = Object.entries(event)[0] ?? ['empty', {}];
+    return protoJsonEvent(kind, value);
+  }),
+};
+
+function protoJsonEvent(kind, value) {
+  const event = {kind, user: value.userId, topic: value.topic, body: value.body, data: value.data,
+                 id: value.id, note: kind !== 'message', bad: kind === 'error' || kind === 'gap'};
+  switch (kind) {
+    case 'message':
+      event.kind = String(value.actionType ?? 'message').toLowerCase();
+      break;
+    case 'welcome':
+      event.body = `session ${value.sessionId} of ${value.userId || 'nobody'} on ${value.server}`;
+      break;
+    case 'ack':
+      event.body = ackWords(value.offset, value.recipients, value.duplicate);
+      break;
+    case 'presence':
+      event.body = presenceWords(value.sessions ?? '0', value.users);
+      break;
+    case 'gap':
+      event.body = gapWords(value.first, value.last, value.reason, value.mailbox);
+      break;
+    case 'error':
+      event.data = value.outcome;
+      event.body = `${value.outcome}: ${value.message}`;
+      break;
+    case 'drain':
+      event.body = `The server is about to stop; come back after ${value.reconnectAfter ?? '0s'}.`;
+      break;
+  }
+  return event;
+}
+
+function ackWords(offset, recipients, duplicate) {
+  const parts = [];
+  if (duplicate) parts.push('seen before, not published again');
+  if (Number(offset)) parts.push(`offset ${offset}`);
+  if (Number(recipients)) parts.push(`for ${recipients} session${Number(recipients) > 1 ? 's' : ''}`);
+  return parts.join(', ') || 'done';
+}
+
+function presenceWords(sessions, users = []) {
+  const one = Number(sessions) === 1;
+  return `${sessions} session${one ? ' follows' : 's follow'}` +
+      (users.length ? `: ${users.join(', ')}` : '');
+}
+
+function gapWords(first = '0', last = '0', reason = '', mailbox = false) {
+  return `events ${first} to ${last}${mailbox ? ' of the mailbox' : ''} will not come: ${reason}`;
+}
+
+const dialects = {plain: plainDialect, 'crier.v1.json': protoJsonDialect};
