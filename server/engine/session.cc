@@ -156,6 +156,14 @@ void Session::Refuse(Outcome outcome, std::string_view message, std::string_view
 }
 
 void Session::HandleHello(const v1::Hello& hello) {
+  // Each point may bring a gap, so their number has a limit also where they name one topic.
+  const size_t most = shard_->options().max_topics_per_session + 1;
+  if (static_cast<size_t>(hello.resume_size()) > most) {
+    Refuse(Outcome::kTooManyTopics,
+           absl::StrCat("hello has ", hello.resume_size(), " resume points; at most ", most,
+                        " are accepted, one for each topic"));
+    return;
+  }
   if (!AdoptUser(hello.user_id())) return;
   if (hello.slow_consumer_policy() != v1::SLOW_CONSUMER_POLICY_UNSPECIFIED) {
     policy_ = hello.slow_consumer_policy();

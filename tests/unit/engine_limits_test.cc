@@ -105,6 +105,18 @@ TEST_F(LimitsTest, ASessionFollowsSoManyTopics) {
   EXPECT_THAT(alice->Story(), ElementsAre("x"));
 }
 
+TEST_F(LimitsTest, AHelloHasAsManyResumePointsAsASessionMayHaveTopics) {
+  options.max_topics_per_session = 3;
+  const auto hello = [](int points) {
+    v1::ClientFrame frame;
+    for (int i = 0; i < points; ++i) frame.mutable_hello()->add_resume()->set_epoch(1);
+    return frame;
+  };
+  auto alice = Join("alice");
+  alice->Send(hello(5));
+  ExpectRefused(*alice, "TOO_MANY_TOPICS", "hello has 5 resume points; at most 4");
+}
+
 TEST_F(LimitsTest, TooManyRefusalsInAShortTimeCloseTheSession) {
   options.max_errors = 3;
   auto alice = Join("alice");
