@@ -7,6 +7,7 @@
 #include "server/base/outcome.h"
 #include "server/codec/concat.h"
 #include "server/codec/utf8.h"
+#include "server/console/console_page.h"
 
 namespace crier {
 namespace {
@@ -28,6 +29,7 @@ HttpResponse TextResponse(const HttpRequest& request, http::status status, std::
   response.set(http::field::server, std::string(kServerProduct));
   response.set(http::field::content_type, std::string(content_type));
   response.set(http::field::cache_control, "no-store");
+  response.set("X-Content-Type-Options", "nosniff");
   response.keep_alive(request.keep_alive());
   response.content_length(body.size());
   if (request.method() != http::verb::head) response.body() = body;
@@ -57,6 +59,45 @@ std::string_view WithoutDefaultPort(std::string_view authority, std::string_view
   const std::string_view port = boost::beast::iequals(scheme, "https") ? ":443" : ":80";
   if (authority.ends_with(port)) authority.remove_suffix(port.size());
   return authority;
+}
+
+// True where the client would rather have a page than plain text: browsers name it, programs do
+// not.
+bool WantsPage(const HttpRequest& request) {
+  std::string_view accept = View(request[http::field::accept]);
+  while (!accept.empty()) {
+    const auto [range, others] = Cut(accept, ",");
+    accept = others;
+    std::string_view type = Cut(range, ";").first;
+    while (type.starts_with(' ')) type.remove_prefix(1);
+    while (type.ends_with(' ')) type.remove_suffix(1);
+    if (boost::beast::iequals(type, "text/html")) return true;
+  }
+  return false;
+}
+
+// "/": the console for a browser, the server's name for others.
+HttpResponse RootResponse(const HttpRequest& request) {
+  if (!WantsPage(request)) {
+    HttpResponse response = TextResponse(request, http::status::ok, Concat({kServerProduct, "\n"}));
+    response.set(http::field::vary, "Accept");
+    return response;
+  }
+  const std::string_view tag = ConsolePageTag();
+  const bool known = View(request[http::field::if_none_match]).find(tag) != std::string_view::npos;
+  HttpResponse response =
+      known ? TextResponse(request, http::status::not_modified, {}, kConsolePageType)
+            : TextResponse(request, http::status::ok, ConsolePageHtml(), kConsolePageType);
+  // Kept, and asked for each time whether it is still the same.
+  response.set(http::field::cache_control, "no-cache");
+  response.set(http::field::etag, std::string(tag));
+  response.set(http::field::vary, "Accept");
+  response.set("Content-Security-Policy", std::string(ConsolePagePolicy()));
+  response.set("Referrer-Policy", "no-referrer");
+  response.set("X-Frame-Options", "DENY");
+  // Of the page, were it sent (RFC 9110, section 8.6); zero would be wrong.
+  if (known) response.content_length(ConsolePageHtml().size());
+  return response;
 }
 
 // nullopt where the request is right; else what to answer.
@@ -148,8 +189,10 @@ HttpAnswer AnswerRequest(const HttpRequest& request, const HttpContext& context)
   const bool page =
       path == "/" || path == "/healthcheck" || path == "/readyz" || path == "/metrics";
   if (!session && !echo && !page) {
-    return Refuse(request, http::status::not_found,
-                  "nothing here; there is /ws (WebSocket), /healthcheck, /readyz and /metrics");
+    return Refuse(
+        request, http::status::not_found,
+        "nothing here; there is / (the console), /ws (WebSocket), /healthcheck, /readyz and "
+        "/metrics");
   }
   const bool get = request.method() == http::verb::get;
   if (!get && !(page && request.method() == http::verb::head)) {
@@ -170,7 +213,7 @@ HttpAnswer AnswerRequest(const HttpRequest& request, const HttpContext& context)
                          : Refuse(request, http::status::service_unavailable,
                                   "not ready: the server is starting or draining");
   }
-  return Respond(TextResponse(request, http::status::ok, Concat({kServerProduct, "\n"})));
+  return Respond(RootResponse(request));
 }
 
 HttpResponse BadRequestResponse(http::status status, std::string_view text) {

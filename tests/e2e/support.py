@@ -37,6 +37,12 @@ class Crierd:
         return self
 
     def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        """Ends it as an operator does, and checks that it ended well. A second time it does nothing."""
+        if self.process.stdout.closed:
+            return
         self.process.send_signal(signal.SIGTERM)
         try:
             if self.process.wait(DEADLINE) != 0:
