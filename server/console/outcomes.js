@@ -12,7 +12,7 @@ const kOutcomes = [
   ['PERMISSION_DENIED', [4403], 'Trying again will not help.'],
   ['NO_RECIPIENT', [], ''],
   ['MESSAGE_TOO_BIG', [1009], 'Send less at once.'],
-  ['TOO_MANY_TOPICS', [4429], 'Unsubscribe from others first.'],
+  ['TOO_MANY_TOPICS', [], 'Unsubscribe from others first.'],
   ['RATE_LIMITED', [4429], 'Send less often.'],
   ['TOO_MANY_SESSIONS', [4430], 'Come back after a moment.'],
   ['SLOW_CONSUMER', [4408], 'Come back, with the last offset seen.'],

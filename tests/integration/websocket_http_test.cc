@@ -4,12 +4,15 @@
 
 #include <string>
 
+#include "server/base/outcome.h"
+#include "server/console/console_page.h"
 #include "tests/support/websocket_fixture.h"
 
 namespace crier::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -36,8 +39,7 @@ class WebSocketHttpTest : public WebSocketServerTest {
 
 TEST_F(WebSocketHttpTest, HealthcheckSaysOk) {
   Start();
-  EXPECT_THAT(Get("/healthcheck"),
-              AllOf(StartsWith("HTTP/1.1 200"), ::testing::EndsWith("\r\n\r\nok")));
+  EXPECT_THAT(Get("/healthcheck"), AllOf(StartsWith("HTTP/1.1 200"), EndsWith("\r\n\r\nok")));
 }
 
 TEST_F(WebSocketHttpTest, ReadyzFollowsSetReady) {
@@ -64,6 +66,56 @@ TEST_F(WebSocketHttpTest, TheRootNamesTheServer) {
   EXPECT_THAT(Get("/"), AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("crier/")));
 }
 
+// What Chromium sends; curl and most libraries send "*/*" or nothing.
+constexpr char kBrowser[] =
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
+
+TEST_F(WebSocketHttpTest, TheRootIsTheConsoleForABrowser) {
+  Start();
+  const std::string answer = Get("/", kBrowser);
+  EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("Content-Type: text/html"),
+                            HasSubstr("Vary: Accept\r\n"), HasSubstr("\r\n\r\n<!doctype html>"),
+                            EndsWith("</html>\n")));
+  EXPECT_THAT(answer, AllOf(HasSubstr("Content-Security-Policy: default-src 'none'; script-src "
+                                      "'sha256-"),
+                            HasSubstr("connect-src 'self'"), HasSubstr("frame-ancestors 'none'"),
+                            HasSubstr("X-Content-Type-Options: nosniff\r\n"),
+                            HasSubstr("Referrer-Policy: no-referrer\r\n")));
+  EXPECT_THAT(Get("/", "Accept: TEXT/HTML ;q=0.5\r\n"), HasSubstr("<!doctype html>"));
+  for (const std::string accept : {"Accept: */*\r\n", "Accept: text/htmlx, text/plain\r\n",
+                                   "Accept: ,;,\r\n", "Accept:\r\n"}) {
+    EXPECT_THAT(Get("/", accept), AllOf(HasSubstr("Content-Type: text/plain"),
+                                        HasSubstr("Vary: Accept\r\n"), HasSubstr("\r\n\r\ncrier/")))
+        << accept;
+  }
+}
+
+TEST_F(WebSocketHttpTest, TheConsoleIsSentOnce) {
+  Start();
+  const std::string length = "Content-Length: " + std::to_string(ConsolePageHtml().size()) + "\r\n";
+  EXPECT_THAT(Exchange("HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" +
+                       std::string(kBrowser) + "\r\n"),
+              AllOf(StartsWith("HTTP/1.1 200"), HasSubstr(length), EndsWith("\r\n\r\n")));
+  const std::string known = "If-None-Match: \"x\", W/" + std::string(ConsolePageTag()) + "\r\n";
+  EXPECT_THAT(Get("/", kBrowser + known),
+              AllOf(StartsWith("HTTP/1.1 304"), HasSubstr("ETag: " + std::string(ConsolePageTag())),
+                    EndsWith("\r\n\r\n")));
+  EXPECT_THAT(Get("/", std::string(kBrowser) + "If-None-Match: \"old\"\r\n"),
+              AllOf(StartsWith("HTTP/1.1 200"), HasSubstr(length)));
+}
+
+// It explains refusals by a table of its own, which has to be that of the outcomes.
+TEST_F(WebSocketHttpTest, TheConsoleKnowsEveryOutcome) {
+  for (const OutcomeInfo& info : AllOutcomes()) {
+    std::string codes;
+    if (info.outcome != Outcome::kConnectionLost && info.repeated_close_code != 0) {
+      codes = std::to_string(info.repeated_close_code);
+    }
+    const std::string entry = "['" + std::string(info.name) + "', [" + codes + "], '";
+    EXPECT_THAT(std::string(ConsolePageHtml()), HasSubstr(entry));
+  }
+}
+
 TEST_F(WebSocketHttpTest, AnythingElseIsNotFound) {
   Start();
   EXPECT_THAT(Get("/nothing"), StartsWith("HTTP/1.1 404"));
@@ -83,9 +135,9 @@ TEST_F(WebSocketHttpTest, OtherMethodsAreToldWhichOnesThereAre) {
 
 TEST_F(WebSocketHttpTest, HeadIsGetWithoutTheBody) {
   Start();
-  EXPECT_THAT(Exchange("HEAD /healthcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
-              AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("Content-Length: 2\r\n"),
-                    ::testing::EndsWith("\r\n\r\n")));
+  EXPECT_THAT(
+      Exchange("HEAD /healthcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+      AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("Content-Length: 2\r\n"), EndsWith("\r\n\r\n")));
 }
 
 TEST_F(WebSocketHttpTest, AConnectionIsKeptForFurtherRequests) {
