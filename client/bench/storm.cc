@@ -16,10 +16,17 @@ absl::Status Storm::Execute(Report* report) {
   const int64_t begin = NowNs();
   const int64_t end = begin + absl::ToInt64Nanoseconds(options().duration);
   if (absl::Status status = meter().Begin(begin); !status.ok()) return status;
+  const double interval = options().rate > 0 ? 1e9 / options().rate : 0;
+  int64_t due = begin;
   for (int64_t now = begin; now < end; now = NowNs()) {
-    for (const uint32_t slot : std::exchange(again_, {})) swarm().Open(slot);
+    for (; due <= now && !again_.empty(); again_.pop_back()) {
+      swarm().Open(again_.back());
+      due = begin + static_cast<int64_t>(interval * static_cast<double>(++begun_));
+    }
     meter().Tick(now);
-    swarm().Poll(std::min(end, meter().next_tick()));
+    // Where all are busy, an answer is what there is to wait for.
+    const int64_t next = again_.empty() ? end : due;
+    swarm().Poll(std::min({end, next, meter().next_tick()}));
     if (opened() == 0 && failed_to_open() > 0) {
       return absl::UnavailableError("no client could connect; is the server there?");
     }

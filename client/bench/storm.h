@@ -10,7 +10,7 @@
 namespace crier::bench {
 
 // Each client connects, broadcasts once, takes its broadcast back, leaves, and comes again, for as
-// long as the run lasts.
+// long as the run lasts: at once, or by the clock where there is a rate.
 class Storm : public Workload {
  public:
   explicit Storm(const BenchOptions& options);
@@ -25,6 +25,7 @@ class Storm : public Workload {
  private:
   std::vector<int64_t> sent_;    // The stamp awaited; 0: none.
   std::vector<uint32_t> again_;  // Slots to open anew.
+  uint64_t begun_ = 0;           // Sessions.
   uint64_t completed_ = 0;
 };
 

@@ -58,9 +58,12 @@ void AddCommon(BenchOptions* options, OptionParser* parser) {
 }
 
 void AddModes(BenchOptions* options, OptionParser* parser) {
-  parser->Group("fanout (and direct, for --rate):");
-  parser->Add("rate", &options->rate, "R",
-              "messages per second in all; 0: 200 for fanout, ping-pong for direct", 0, 10'000'000);
+  parser->Group("fanout (and direct and storm, for --rate):");
+  parser->Add(
+      "rate", &options->rate, "R",
+      "messages per second in all; 0: 200 for fanout, ping-pong for direct. storm: sessions; "
+      "0: as fast as they come",
+      0, 10'000'000);
   parser->Add("publishers", &options->publishers, "P",
               "clients that publish, in turn; 0: all that read");
   parser->Add("topic", &options->topic, "TOPIC", "to publish to; empty: the one all follow");
