@@ -13,20 +13,7 @@ std::vector<SpeechPair> AllPairs() {
 }
 
 std::string NameOfPair(const ::testing::TestParamInfo<SpeechPair>& pair) {
-  const auto name = [](Speech speech) -> std::string {
-    switch (speech) {
-      case Speech::kPlain:
-        return "Plain";
-      case Speech::kJson:
-        return "Json";
-      case Speech::kProto:
-        return "Proto";
-      case Speech::kGrpc:
-        return "Grpc";
-    }
-    return {};
-  };
-  return name(pair.param.first) + "To" + name(pair.param.second);
+  return NameOf(pair.param.first) + "To" + NameOf(pair.param.second);
 }
 
 void ParityTest::StartServer() {

@@ -85,6 +85,20 @@ class GrpcPeer final : public Peer {
 
 }  // namespace
 
+std::string NameOf(Speech speech) {
+  switch (speech) {
+    case Speech::kPlain:
+      return "Plain";
+    case Speech::kJson:
+      return "Json";
+    case Speech::kProto:
+      return "Proto";
+    case Speech::kGrpc:
+      return "Grpc";
+  }
+  return {};
+}
+
 std::unique_ptr<Peer> MakeModelPeer(const std::string& address, const std::string& user,
                                     Speech speech) {
   return std::make_unique<ModelPeer>(

@@ -4,6 +4,7 @@
 #define CRIER_TESTS_PARITY_PEER_H_
 
 #include <memory>
+#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,11 @@ enum class Speech {
   kProto,  // with crier.v1.proto
   kGrpc,
 };
+
+// "Plain", ...
+std::string NameOf(Speech speech);
+// How GoogleTest shows one.
+inline void PrintTo(Speech speech, std::ostream* out) { *out << NameOf(speech); }
 
 // How a session ended, in words that all share.
 struct Ending {
