@@ -11,22 +11,25 @@ def draw(folder, script, recordings, time_factor):
     [(file's name, title, words)] in the order to show them."""
     bands = [Band(scenario["name"], scenario["start"] * time_factor, scenario["end"] * time_factor)
              for scenario in SCENARIOS]
+    def wanted(all_panels):
+        return [panel for panel in all_panels if script != "grpc" or not panel.websocket]
+
     until = max(one["after"] - one["started"] for one in recordings)
     drawn = {}
-    for panel in panels.LINES:
+    for panel in wanted(panels.LINES):
         name = f"{script}-{panel.key}.svg"
         note = _without(recordings, "series", panel.key)
         lines(folder / name, panel.title, _series(panel, recordings), unit=panel.unit, bands=bands,
               note=note, x_range=(0, until), log=panel.unit == "s" and len(recordings) > 1)
         drawn[panel.key] = (name, panel.title, panel.words)
-    for panel in panels.HEATMAPS:
+    for panel in wanted(panels.HEATMAPS):
         name = f"{script}-{panel.key}.svg"
         maps = [_heatmap(one["server"], one["heatmaps"][panel.key]) for one in recordings
                 if _there(one, "heatmaps", panel.key)]
         heatmaps(folder / name, panel.title, maps, bands=bands, x_range=(0, until),
                  note=_without(recordings, "heatmaps", panel.key))
         drawn[panel.key] = (name, panel.title, panel.words)
-    return [drawn[key] for key in panels.ORDER]
+    return [drawn[key] for key in panels.ORDER if key in drawn]
 
 
 def draw_summary(folder, script, recordings):
@@ -52,12 +55,13 @@ def _without(recordings, kind, key):
 
 
 def _series(panel, recordings):
-    series, colours = [], {}
+    """A server has the same colour in all plots; where it has lines of several kinds, more of them."""
+    series, kinds = [], {}
     labels = {label for one in recordings for label in one["series"].get(panel.key, {})}
-    for one in recordings:
+    for i, one in enumerate(recordings):
         for label, points in one["series"].get(panel.key, {}).items():
-            words = [word for word in label.split() if word not in ("p50", "p95")]
-            colour = colours.setdefault((one["server"], *words), len(colours))
+            kind = label.replace("p50", "").replace("p95", "")
+            colour = i + len(recordings) * kinds.setdefault(kind, len(kinds))
             parts = [one["server"]] if len(recordings) > 1 or not label else []
             if len(labels) > 1 or len(recordings) == 1:
                 parts.append(label)

@@ -15,6 +15,7 @@ import study_run
 import tested_server
 from machine import Sampler
 from prometheus import Prometheus, binary
+from report_options import SCRIPTS
 from tested_server import ROOT, ServerError
 
 
@@ -36,9 +37,14 @@ def measure_all(options):
     need_programs()
     for server in filter(None, [options.running, *options.others]):
         tested_server.check_answers(server)
+    if not options.running:
+        tested_server.build_crier()
     data = options.out / "data"
-    if (data / "setup.json").exists():
+    if (data / "setup.json").exists():  # of an earlier run; what else is in the folder stays
         shutil.rmtree(data)
+        for script in SCRIPTS:
+            for plot in options.out.glob(f"{script}-*.svg"):
+                plot.unlink()
     data.mkdir(parents=True, exist_ok=True)
     # Prometheus and this program shall not take what is the server's.
     os.sched_setaffinity(0, options.runner_cores)

@@ -31,7 +31,7 @@ class Panel:
     """A plot of lines: each query's series, named by the query's name and the series's transport.
 
     `growth`: the values count from the start of the run. `process`: where there are no metrics, the
-    kernel says it.
+    kernel says it. `websocket`: it says nothing of gRPC.
     """
     key: str
     title: str
@@ -39,6 +39,7 @@ class Panel:
     queries: dict
     growth: bool = False
     process: bool = False
+    websocket: bool = False
     words: str = ""
 
 
@@ -63,7 +64,7 @@ LINES = [
           words="From a broadcast's receipt until every session that could take it had been handed "
                 "it, as the server has measured it."),
     Panel("handling", "Handling latency", "s",
-          {"p50": quantile(0.5, HANDLING), "p95": quantile(0.95, HANDLING)},
+          {"p50": quantile(0.5, HANDLING), "p95": quantile(0.95, HANDLING)}, websocket=True,
           words="From a message's last byte until it was handed on, decoding included."),
     Panel("delivery", "Delivery latency by transport", "s",
           {"p50": quantile(0.5, DELIVERY, "transport"), "p95": quantile(0.95, DELIVERY, "transport")},
@@ -71,7 +72,8 @@ LINES = [
                 "was sampled; to sessions that lag too, so it is long where they read late."),
     Panel("events_per_write", "Events per write", "",
           {"": f'{rate("crier_events_delivered_total", "transport")} / '
-               f'{rate("crier_writes_total", "transport")}'}),
+               f'{rate("crier_writes_total", "transport")}'},
+          words="Answers to upgrades and close frames are writes too, so it can be below 1."),
     Panel("lagging", "Lagging sessions", "", {"": "sum by (transport) (crier_sessions_lagging)"},
           words="Those for which the kernel takes no more bytes."),
     Panel("messages_in", "Messages in", "per second",
@@ -88,12 +90,13 @@ class HeatPanel:
     key: str
     title: str
     histogram: str
+    websocket: bool = False
     words: str = field(default="The darker, the larger the share of that moment's observations.")
 
 
 HEATMAPS = [
     HeatPanel("broadcast_heatmap", "Broadcast latency: all of it", BROADCAST),
-    HeatPanel("handling_heatmap", "Handling latency: all of it", HANDLING),
+    HeatPanel("handling_heatmap", "Handling latency: all of it", HANDLING, websocket=True),
 ]
 ORDER = ["connections", "memory", "cpu", "connections_total", "closed_errors", "broadcast",
          "broadcast_heatmap", "handling", "handling_heatmap", "delivery", "events_per_write", "lagging",
@@ -103,6 +106,7 @@ ORDER = ["connections", "memory", "cpu", "connections_total", "closed_errors", "
 COUNTERS = {
     "connections_total": "all_ws_connections_total",
     "closed_errors": "ws_conn_closed_errors_total",
+    "grpc_sessions": 'crier_sessions_ended_total{transport="grpc"}',
     "grpc_lost": 'crier_sessions_ended_total{transport="grpc",outcome="connection_lost"}',
     "handled": f"{HANDLING}_count",
     "handling_seconds": f"{HANDLING}_sum",

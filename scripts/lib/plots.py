@@ -18,7 +18,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
-from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator
 
 from units import clock, show
 
@@ -107,20 +107,30 @@ def lines(path, title, series, *, unit="", bands=(), note="", log=False, x_range
                  and (k == 0 or math.isnan(ys[k - 1])) and (k + 1 == len(ys) or math.isnan(ys[k + 1]))]
         axes.plot([xs[k] for k in alone], [ys[k] for k in alone], ".", color=colour, markersize=3)
     values = [y for one in series for _, y in one.points if y is not None and math.isfinite(y)]
-    if log and any(y > 0 for y in values):
-        axes.set_yscale("log")
-        axes.yaxis.set_minor_formatter("")
-    else:
-        axes.yaxis.set_major_locator(MaxNLocator(5, integer=unit == ""
-                                                 and all(float(y).is_integer() for y in values)))
-        axes.set_ylim(0, 1.08 * max(values, default=0) or 1)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: show(y, unit)))
+    _scale(axes, values, unit, log)
     if len(series) > 1:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncol=min(4, len(series)),
                     fontsize=8.5, handlelength=1.6)
     if not values:
         _say_nothing(axes, note or "nothing was measured")
     _save(figure, path)
+
+
+def _scale(axes, values, unit, log):
+    if log and any(y > 0 for y in values):
+        axes.set_yscale("log")
+        if max(values) < 300 * min(y for y in values if y > 0):
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_formatter("")
+    else:
+        top = 1.08 * max(values, default=0) or 1
+        # Bytes are shown in powers of 1024: round numbers of them are.
+        size = 1024 ** max(0, math.floor(math.log(top, 1024))) if unit == "bytes" else 1
+        whole = unit == "" and all(float(y).is_integer() for y in values)
+        ticks = MaxNLocator(5, integer=whole).tick_values(0, top / size) * size
+        axes.set_yticks([tick for tick in ticks if tick <= top])
+        axes.set_ylim(-0.02 * top, top)  # a line along the bottom is seen too
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: show(y, unit)))
 
 
 def heatmaps(path, title, maps, *, bands=(), note="", x_range=None):

@@ -106,19 +106,23 @@ SERVER_ROWS = [
     ("broadcasts", "broadcasts handled", Result.broadcasts),
     ("broadcast_mean", "broadcast latency, mean", lambda r: r.figure("broadcast_mean", "s")),
     ("broadcast_p95", "broadcast latency, p95", lambda r: r.quantile("broadcast", 95)),
-    ("handled", "messages handled", lambda r: r.figure("handled")),
+    ("handled", "WebSocket messages handled", lambda r: r.figure("handled")),
     ("handling_mean", "handling latency, mean", lambda r: r.figure("handling_mean", "s")),
     ("handling_p95", "handling latency, p95", lambda r: r.quantile("handling", 95)),
     ("delivery_p95", "delivery latency, p95", lambda r: r.quantile("delivery", 95)),
     ("delivered", "events delivered", lambda r: r.figure("delivered")),
     ("events_per_write", "events per write, mean", Result.events_per_write),
     ("skipped", "events skipped for sessions that lagged", lambda r: r.figure("skipped")),
-    ("connections_total", "connections in all", lambda r: r.figure("connections_total")),
+    ("connections_total", "WebSocket connections in all", lambda r: r.figure("connections_total")),
     ("closed_errors", "closed-connection errors", lambda r: r.figure("closed_errors")),
+    ("grpc_sessions", "gRPC sessions that ended", lambda r: r.figure("grpc_sessions")),
     ("grpc_lost", "gRPC streams that broke", lambda r: r.figure("grpc_lost")),
     ("left_behind", "connections left behind", lambda r: r.figure("left_behind")),
     ("scrapes_failed", "scrapes that failed", Result.scrapes),
 ]
+
+# Left out where they are 0 too: the script used the other one.
+OF_ONE_TRANSPORT = {"handled", "connections_total", "grpc_sessions", "grpc_lost"}
 
 
 def write(folder, reference):
@@ -219,7 +223,7 @@ def _rows(title, rows, found, extra):
     lines = []
     for key, name, find in rows:
         cells = [find(result) for result in found] + [column["figures"].get(key) for column in extra]
-        if any(cell is not None for cell in cells):
+        if any(cell not in ((None, "0") if key in OF_ONE_TRANSPORT else (None,)) for cell in cells):
             lines.append([name, *(cell or "–" for cell in cells)])
     head = ["", *(result.server for result in found), *(column["name"] for column in extra)]
     return f"### {title}\n\n{table(head, lines)}"

@@ -60,13 +60,7 @@ class Crier:
         self._process = None
 
     def __enter__(self):
-        program = os.environ.get("CRIERD")
-        if program is None:
-            program = ROOT / "scripts/run"
-            # Builds, on all cores, so that the start below only starts.
-            subprocess.run([program, "--help"], stdout=subprocess.DEVNULL, check=False)
-        elif not os.access(program, os.X_OK):
-            raise ServerError(f"CRIERD names '{program}', which is no program")
+        program = os.environ.get("CRIERD", ROOT / "scripts/run")
         with open(self._log, "w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 ["taskset", "--cpu-list", machine.core_list(self._cores), program,
@@ -102,11 +96,24 @@ class Crier:
         raise ServerError(f"crierd was not ready within {DEADLINE} s; see {self._log}")
 
 
+def build_crier():
+    """So that Crier only has to start it. Raises ServerError where there is no program then."""
+    program = os.environ.get("CRIERD")
+    if program is None:
+        # What it says of a build that fails goes to the terminal.
+        if subprocess.run([ROOT / "scripts/run", "--help"], stdout=subprocess.DEVNULL,
+                          check=False).returncode != 0:
+            raise ServerError("scripts/run could not build crierd")
+    elif not os.access(program, os.X_OK):
+        raise ServerError(f"CRIERD names '{program}', which is no program")
+
+
 def split(url):
     """(scheme, host, port, path) of a WebSocket URL."""
     parts = urllib.parse.urlsplit(url)
     try:
-        port = parts.port or {"ws": 80, "wss": 443}[parts.scheme]
+        default = {"ws": 80, "wss": 443}[parts.scheme]
+        port = parts.port or default
     except (ValueError, KeyError):
         port = None
     if not parts.hostname or not port:
