@@ -27,6 +27,9 @@ ABSL_FLAG(std::string, allowed_origins, "",
           "commas; * allows all.");
 ABSL_FLAG(bool, compression, false,
           "Negotiate permessage-deflate with WebSocket clients that offer it.");
+ABSL_FLAG(bool, io_uring, true,
+          "Submit the sends of a burst together through io_uring; where the kernel refuses that, "
+          "they go one by one.");
 ABSL_FLAG(bool, enable_echo, false,
           "Serve /echo, which sends WebSocket messages back as they come, for conformance suites.");
 ABSL_FLAG(uint32_t, grpc_max_streams_per_connection, 1024, "Calls at once on one gRPC connection.");
@@ -85,6 +88,7 @@ constexpr FlagHelp kNetwork[] = {
     {"grpc_listen", "ADDRESSES", kAddresses},
     {"allowed_origins", "ORIGINS", "e.g. https://example.org,https://example.net:8443"},
     {"compression", "", kSwitch},
+    {"io_uring", "", kSwitch},
     {"enable_echo", "", kSwitch},
     {"grpc_max_streams_per_connection", "N", kNumber},
 };
@@ -183,6 +187,7 @@ void ReadNetwork(Reader* reader, ServerOptions* options) {
                                  "e.g. https://example.org"));
   }
   options->websocket.compression = absl::GetFlag(FLAGS_compression);
+  options->websocket.io_uring = absl::GetFlag(FLAGS_io_uring);
   options->websocket.enable_echo = absl::GetFlag(FLAGS_enable_echo);
   options->grpc.max_streams_per_connection =
       static_cast<int>(reader->Number(FLAGS_grpc_max_streams_per_connection, 1, 1'000'000));

@@ -85,6 +85,11 @@ void Shard::AddTicker(absl::AnyInvocable<void(TimePoint)> ticker) {
   tickers_.push_back(std::move(ticker));
 }
 
+void Shard::AfterWakes(absl::AnyInvocable<void()> submit) {
+  assert(IsCurrent());
+  after_wakes_.push_back(std::move(submit));
+}
+
 void Shard::ArmTimer() {
   timer_.expires_after(kTickInterval);
   timer_.async_wait([this](const boost::system::error_code& error) {
@@ -164,6 +169,7 @@ void Shard::WakeReadySessions() {
     ready_.pop_front();
     session.Wake();
   }
+  for (auto& submit : after_wakes_) submit();
   if (!ready_.empty()) ScheduleFlush();
 }
 

@@ -67,6 +67,10 @@ class Shard {
   // Calls `ticker` every kTickInterval with the time, until the shard stops.
   void AddTicker(absl::AnyInvocable<void(TimePoint)> ticker);
 
+  // Calls `submit` after each round of Transport::Wake, until the shard stops: what they have put
+  // aside to be sent together can go.
+  void AfterWakes(absl::AnyInvocable<void()> submit);
+
   ShardMetrics& metrics() const { return *metrics_; }
   const Clock& clock() const;
 
@@ -193,6 +197,7 @@ class Shard {
   boost::asio::io_context io_{1};
   boost::asio::steady_timer timer_{io_};
   std::vector<absl::AnyInvocable<void(TimePoint)>> tickers_;
+  std::vector<absl::AnyInvocable<void()>> after_wakes_;
   uint64_t ticks_ = 0;
 
   // Sessions go before feeds and feeds before topics: each refers to the next.

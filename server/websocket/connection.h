@@ -35,7 +35,7 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   Connection(ShardConnections* set, const WebSocketContext* context, Upgrade* upgrade);
 
   // --- Transport.
-  void Wake() override { stream().Flush(); }
+  void Wake() override { stream().FlushInto(&set_->sends()); }
   void Close(Outcome outcome, std::string_view detail) override;
 
   // --- ShardConnection.

@@ -61,6 +61,7 @@ GatherStream::Handle GatherStream::Release() {
 }
 
 void GatherStream::HardClose() {
+  assert(batched_ == 0);
   if (!is_open()) return;
   fd_.reset();
   polled_ = false;
@@ -265,7 +266,8 @@ void GatherStream::Gather(Ranges* ranges) {
 
 void GatherStream::Flush() {
   // Runs on: shard thread
-  if (corked_ || blocked_ || broken_ || !is_open()) return;
+  if (!CanSend()) return;
+  assert(batched_ == 0);
   Ranges ranges;
   Gather(&ranges);
   if (ranges.count == 0) return;
@@ -281,21 +283,46 @@ void GatherStream::Flush() {
       sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
   } while (sent < 0 && errno == EINTR);
-  if (sent < 0) {
-    if (WouldBlock(errno)) {
+  Sent(sent < 0 ? -errno : sent, ranges.bytes);
+}
+
+void GatherStream::FlushInto(SendBatch* batch) {
+  // Runs on: shard thread
+  // Only what is a single range of a log, which is nearly everything.
+  if (!batch->available() || backlog_ != nullptr || session_ == nullptr) return Flush();
+  if (!CanSend() || close_frame_queued_) return;
+  const std::span<const Slice> slices = session_->Peek(kBytesPerWake);
+  if (slices.empty()) return;
+  if (slices.size() > 1) return Flush();
+  batched_ = static_cast<uint32_t>(slices.front().size);
+  batch->Add(this, fd_.get(), {slices.front().data, slices.front().size});
+}
+
+void GatherStream::OnSent(ssize_t result) {
+  // Nothing has happened to the session since: what was peeked at then is lent again, to be taken.
+  const size_t offered = std::exchange(batched_, 0);
+  [[maybe_unused]] const std::span<const Slice> slices = session_->Peek(kBytesPerWake);
+  assert(slices.size() == 1 && slices.front().size == offered);
+  Sent(result == -EINTR ? -EAGAIN : result, offered);
+}
+
+void GatherStream::Sent(ssize_t result, size_t offered) {
+  if (result < 0) {
+    if (WouldBlock(static_cast<int>(-result))) {
       Block();
     } else {
       Break();
     }
     return;
   }
+  const auto sent = static_cast<size_t>(result);
   last_taken_ = poller_->now();
   if (session_ != nullptr) {
     session_->metrics().writes.Add();
-    session_->metrics().bytes_sent.Add(static_cast<uint64_t>(sent));
+    session_->metrics().bytes_sent.Add(sent);
   }
-  Taken(static_cast<size_t>(sent));
-  if (static_cast<size_t>(sent) < ranges.bytes) {
+  Taken(sent);
+  if (sent < offered) {
     Block();
   } else if (session_ != nullptr && !close_frame_queued_) {
     session_->WakeLater();

@@ -33,6 +33,7 @@
 #include "server/net/unique_fd.h"
 #include "server/websocket/handler_slot.h"
 #include "server/websocket/poller.h"
+#include "server/websocket/send_batch.h"
 
 namespace crier {
 
@@ -40,7 +41,7 @@ namespace crier {
 // that it is no executor. Runs on: shard thread, all of it.
 //
 // Has to outlive the operations that Beast has under way on it; HardClose ends them.
-class GatherStream : private Poller::Target {
+class GatherStream : private Poller::Target, private SendBatch::Sender {
  public:
   using executor_type = boost::asio::io_context::executor_type;
   using error_code = boost::system::error_code;
@@ -123,6 +124,9 @@ class GatherStream : private Poller::Target {
 
   // Sends what waits here and what the session is owed, with one system call.
   void Flush();
+  // The same, or adds what there is to the batch, where that can be: then it has left when the
+  // batch is submitted. REQUIRES: it is submitted before anything else is done with the stream.
+  void FlushInto(SendBatch* batch);
 
   // Sends a ping frame without payload.
   void Ping();
@@ -183,7 +187,11 @@ class GatherStream : private Poller::Target {
 
   Backlog& EnsureBacklog();
   void AcceptWrite(std::string bytes);
+  bool CanSend() const { return !corked_ && !blocked_ && !broken_ && is_open(); }
   void Gather(Ranges* ranges);
+  // What the kernel answered to a send of `offered` bytes: how many it took, or a negative errno.
+  void Sent(ssize_t result, size_t offered);
+  void OnSent(ssize_t result) override;
   void TakeFromBacklog(size_t* bytes);
   void Taken(size_t bytes);
   void Block();
@@ -206,6 +214,7 @@ class GatherStream : private Poller::Target {
   bool close_frame_sent_ = false;
   bool read_posted_ = false;
   uint32_t interest_ = 0;  // of EPOLLIN and EPOLLOUT
+  uint32_t batched_ = 0;   // bytes that are in the batch
 
   HandlerSlot reader_;
   // Beast reads into a ring: two pieces at most.

@@ -30,6 +30,9 @@ struct WebSocketOptions {
   // Negotiate permessage-deflate with clients that offer it.
   bool compression = false;
 
+  // Submit the sends of a burst to the kernel together, through io_uring, where it lets us.
+  bool io_uring = true;
+
   // Of a message's body, after unescaping; the engine checks it.
   size_t max_body_bytes = 64 << 10;
   // Of a whole WebSocket message, and the transport's own limit: a body of max_body_bytes whose

@@ -16,6 +16,7 @@
 #include "server/websocket/eager_runner.h"
 #include "server/websocket/message_buffer.h"
 #include "server/websocket/poller.h"
+#include "server/websocket/send_batch.h"
 
 namespace crier {
 
@@ -71,6 +72,7 @@ class ShardConnections {
   Poller& poller() { return poller_; }
   MessageBuffers& buffers() { return buffers_; }
   EagerRunner& eager() { return eager_; }
+  SendBatch& sends() { return sends_; }
 
  private:
   using List = boost::intrusive::list<ShardConnection, boost::intrusive::base_hook<ConnectionHook>,
@@ -90,6 +92,7 @@ class ShardConnections {
   Poller poller_;
   MessageBuffers buffers_;
   EagerRunner eager_;
+  SendBatch sends_;
   std::array<List, kSlots> wheel_;
   int64_t tick_ = 0;  // the last one that was done
   size_t size_ = 0;

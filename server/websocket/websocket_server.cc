@@ -66,6 +66,14 @@ void WebSocketServer::Start() {
     engine_->shard(i).AddTicker([weak = std::weak_ptr(shards_[i])](TimePoint now) {
       if (const auto connections = weak.lock()) connections->Tick(now);
     });
+    if (!context_.options.io_uring) return;
+    if (const absl::Status status = shards_[i]->sends().Start(); !status.ok()) {
+      spdlog::info("shard {} sends one by one: {}", i, status.ToString());
+      return;
+    }
+    engine_->shard(i).AfterWakes([weak = std::weak_ptr(shards_[i])] {
+      if (const auto connections = weak.lock()) connections->sends().Submit();
+    });
   });
   acceptor_.Start();
 }
