@@ -12,8 +12,11 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class WebSocketStreamTest : public WebSocketServerTest {
+// With a burst's sends submitted together, and with each by itself.
+class WebSocketStreamTest : public WebSocketServerTest, public ::testing::WithParamInterface<bool> {
  protected:
+  void SetUp() override { websocket_options.io_uring = GetParam(); }
+
   WebSocketClient ConnectSlow() {
     return Connect({.target = "/ws", .headers = {}, .receive_buffer = 8 << 10});
   }
@@ -30,7 +33,7 @@ class WebSocketStreamTest : public WebSocketServerTest {
   }
 };
 
-TEST_F(WebSocketStreamTest, ABurstLeavesInFewWrites) {
+TEST_P(WebSocketStreamTest, ABurstLeavesInFewWrites) {
   shards = 1;
   Start();
   WebSocketClient client = Connect();
@@ -42,7 +45,7 @@ TEST_F(WebSocketStreamTest, ABurstLeavesInFewWrites) {
   EXPECT_LT(Writes() - before, 500);
 }
 
-TEST_F(WebSocketStreamTest, APingOvertakesQueuedDataButNeverCutsAFrame) {
+TEST_P(WebSocketStreamTest, APingOvertakesQueuedDataButNeverCutsAFrame) {
   use_fake_clock = true;
   engine_options.topic_log.bytes = 4 << 20;
   Start();
@@ -78,7 +81,7 @@ TEST_F(WebSocketStreamTest, APingOvertakesQueuedDataButNeverCutsAFrame) {
   EXPECT_LT(pong_at, sent - 1) << "it went ahead of what was queued";
 }
 
-TEST_F(WebSocketStreamTest, FramesStayWholeHoweverTheKernelCutsThem) {
+TEST_P(WebSocketStreamTest, FramesStayWholeHoweverTheKernelCutsThem) {
   engine_options.topic_log.bytes = 8 << 20;
   Start();
   WebSocketClient slow = ConnectSlow(), sender = Connect();
@@ -95,7 +98,7 @@ TEST_F(WebSocketStreamTest, FramesStayWholeHoweverTheKernelCutsThem) {
   }
 }
 
-TEST_F(WebSocketStreamTest, ACloseFrameIsTheLastFrame) {
+TEST_P(WebSocketStreamTest, ACloseFrameIsTheLastFrame) {
   engine_options.topic_log.bytes = 4 << 20;
   Start();
   WebSocketClient slow = ConnectSlow(), sender = Connect();
@@ -120,7 +123,7 @@ TEST_F(WebSocketStreamTest, ACloseFrameIsTheLastFrame) {
   EXPECT_EQ(ClosedErrors(), 0);
 }
 
-TEST_F(WebSocketStreamTest, ABacklogWaitsInTheLogAndNotInTheKernel) {
+TEST_P(WebSocketStreamTest, ABacklogWaitsInTheLogAndNotInTheKernel) {
   engine_options.topic_log.bytes = 8 << 20;
   Start();
   WebSocketClient slow = ConnectSlow(), sender = Connect();
@@ -128,7 +131,7 @@ TEST_F(WebSocketStreamTest, ABacklogWaitsInTheLogAndNotInTheKernel) {
   EXPECT_LT(sent, 400) << "TCP_NOTSENT_LOWAT holds the kernel's part down";
 }
 
-TEST_F(WebSocketStreamTest, AfterASendErrorWhatThePeerHadSentStillCounts) {
+TEST_P(WebSocketStreamTest, AfterASendErrorWhatThePeerHadSentStillCounts) {
   Start();
   WebSocketClient sender = Connect();
   for (int i = 0; i < 50; ++i) {
@@ -146,7 +149,7 @@ TEST_F(WebSocketStreamTest, AfterASendErrorWhatThePeerHadSentStillCounts) {
   EXPECT_EQ(ClosedErrors(), 0);
 }
 
-TEST_F(WebSocketStreamTest, AStoppedServerClosesWhoeverStillReads) {
+TEST_P(WebSocketStreamTest, AStoppedServerClosesWhoeverStillReads) {
   Start();
   std::vector<WebSocketClient> clients;
   for (int i = 0; i < 50; ++i) clients.push_back(Connect());
@@ -165,7 +168,7 @@ TEST_F(WebSocketStreamTest, AStoppedServerClosesWhoeverStillReads) {
   EXPECT_EQ(ClosedErrors(), 1) << "the one that could not be told";
 }
 
-TEST_F(WebSocketStreamTest, SessionsThatComeAndGoUnderBroadcastsLeaveNothing) {
+TEST_P(WebSocketStreamTest, SessionsThatComeAndGoUnderBroadcastsLeaveNothing) {
   Start();
   WebSocketClient sender = Connect();
   for (int round = 0; round < 30; ++round) {
@@ -193,6 +196,10 @@ TEST_F(WebSocketStreamTest, SessionsThatComeAndGoUnderBroadcastsLeaveNothing) {
   }
   EXPECT_TRUE(Eventually([&] { return ConnectionCount() == 1; }));
 }
+
+INSTANTIATE_TEST_SUITE_P(, WebSocketStreamTest, ::testing::Bool(), [](const auto& info) {
+  return std::string(info.param ? "Together" : "OneByOne");
+});
 
 }  // namespace
 }  // namespace crier::testing
