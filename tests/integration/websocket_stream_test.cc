@@ -197,8 +197,8 @@ TEST_P(WebSocketStreamTest, SessionsThatComeAndGoUnderBroadcastsLeaveNothing) {
   EXPECT_TRUE(Eventually([&] { return ConnectionCount() == 1; }));
 }
 
-INSTANTIATE_TEST_SUITE_P(, WebSocketStreamTest, ::testing::Bool(), [](const auto& info) {
-  return std::string(info.param ? "Together" : "OneByOne");
+INSTANTIATE_TEST_SUITE_P(, WebSocketStreamTest, ::testing::Bool(), [](const auto& test) {
+  return std::string(test.param ? "Together" : "OneByOne");
 });
 
 }  // namespace
