@@ -34,15 +34,15 @@ function makePlots() {
     new Plot({
       title: 'Deliveries', format: format.rate, least: 2, series: perTransport('deliveries'),
       figure: (point) => point.deliveries.all,
-      note: (point) => `${rate(point.received)} received, ` +
-          `${inWords(format.bytes(point.sent))}${point.sent === null ? '' : '/s'} sent`,
+      note: (point) => point.first ? ''
+          : `${rate(point.received)} received, ${inWords(format.bytes(point.sent))}/s sent`,
     }),
     latencyPlot(),
     new Plot({
       title: 'Broadcast to the last session, p95', format: format.seconds, least: 2e-4,
       series: ['p50', 'p95', 'p99'].map((name) => percentile(name, broadcast)),
       figure: (point) => point.broadcast.p95,
-      note: (point) => `${rate(point.broadcasts)} broadcasts`,
+      note: (point) => point.first ? '' : `${rate(point.broadcasts)} broadcasts`,
     }),
     new Plot({
       title: 'Lagging sessions', format: format.count, least: 2, series: perTransport('lagging'),
@@ -64,7 +64,7 @@ function makePlots() {
     new Plot({
       title: 'Events per write', format: format.ratio, least: 2,
       series: [{name: 'batch', of: (point) => point.batch}],
-      note: (point) => `${rate(point.writes)} writes`,
+      note: (point) => point.first ? '' : `${rate(point.writes)} writes`,
     }),
   ];
 }
@@ -78,7 +78,8 @@ class Headline {
   }
 
   point(point) {
-    this.set(true, `live, up ${format.duration(point.uptime)}`);
+    this.set(true, 'live');
+    byId('uptime').textContent = `, up ${format.duration(point.uptime)}`;
     byId('version').textContent = point.server.replace('crier/', '');
     const now = performance.now();
     if (now - this.spokenAt < Headline.kSpoken) return;
@@ -95,6 +96,7 @@ class Headline {
 
   wait(seconds) {
     this.set(false, `${this.reason}. Trying again in ${seconds} s.`);
+    byId('uptime').textContent = '';
   }
 
   set(up, text) {
