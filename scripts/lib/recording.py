@@ -8,6 +8,8 @@ A recording is what JSON holds, so that plots and tables can be made again witho
     scrapes, scrapes_failed
     missing                         names of the study that the server does not have
     restarted                       the server's counters went back
+    unanswered                      true where no scrape succeeded once the load was over
+    by_kernel                       true where CPU and memory are not from the server's metrics
     series    {panel: {line: [[seconds from started, value or null]]}}
     heatmaps  {panel: {rows, width, columns: [[seconds from started, [count]]]}}
     buckets   {histogram: [[upper bound, observations at most that long]]}
@@ -172,9 +174,10 @@ def _of_the_process(samples, run):
         "cpu": [[round(now[0] - run["started"], 1), _short((now[1] - then[1]) / (now[0] - then[0]))]
                 for then, now in zip(samples, samples[5:])],
     }
-    for key, points in line.items():
-        if not run["series"].get(key):
-            run["series"][key] = {"": points}
-            which = ["avg", "max"] if key == "memory" else ["max"]
-            figures |= _of_points(key, run, which)
-            figures.setdefault("cpu_avg", figures["process_cpu_avg"])
+    # Where scrapes failed, the metrics may lack the worst moments.
+    if run["series"].get("memory") and run["series"].get("cpu") and not run.get("scrapes_failed"):
+        return
+    run["by_kernel"] = True
+    run["series"] |= {key: {"": points} for key, points in line.items()}
+    figures |= _of_points("cpu", run, ["max"]) | _of_points("memory", run, ["avg", "max"])
+    figures["cpu_avg"] = figures["process_cpu_avg"]

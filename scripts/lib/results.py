@@ -254,7 +254,12 @@ def _warnings(found):
             yield f"{result.server} has no {', '.join(f'`{name}`' for name in of['missing'])}."
         if of.get("restarted"):
             yield f"**{result.server} was restarted during the run**: its counters began anew."
-        if "cpu_seconds" in figures and "process_cpu_seconds" in figures:
+        if of.get("unanswered"):
+            yield (f"**{result.server} answered no scrape after the load**: its counters are not known.")
+        if of.get("by_kernel"):
+            why = "because scrapes failed" if of.get("scrapes_failed") else "for want of metrics"
+            yield f"{result.server}'s CPU and memory are from `/proc`, {why}."
+        elif "cpu_seconds" in figures and "process_cpu_seconds" in figures:
             yield (f"{result.server}'s CPU time under load: {figures['cpu_seconds']:.2f} s by its "
                    f"metrics, {figures['process_cpu_seconds']:.2f} s by `/proc`; resident at most "
                    f"{result.figure('memory_max', 'bytes')} and "

@@ -60,7 +60,12 @@ def run(server, script, folder, options, watch):
         result |= {name: _seconds(facts[name]) for name in ("started", "ended")}
     if server.process_is_gone():
         raise ServerError(f"{server.name} ended while {script} ran against it")
-    result["after"] = watch.wait_for_a_look(result["ended"] + recording.SETTLE)
+    settled = result["ended"] + recording.SETTLE
+    try:
+        result["after"] = watch.wait_for_a_look(settled)
+    except ServerError:
+        # A finding, and no reason to lose the others.
+        result |= {"after": settled, "unanswered": True}
     recording.read(watch.prometheus, watch.samples, result)
     path.write_text(json.dumps(result), encoding="utf-8")
     return result
@@ -120,7 +125,9 @@ class Watch:
     def now(self):
         """A few words on how the server is."""
         words = []
-        if self.prometheus:
+        if self.prometheus and not self.prometheus.query("up == 1"):
+            words.append("which does not answer /metrics")
+        elif self.prometheus:
             for query, form in [
                     ("sum(ws_connections) + (sum(crier_sessions{transport=\"grpc\"}) or vector(0))",
                      lambda value: f"{show(value)} connections"),
