@@ -1,0 +1,195 @@
+"""Where a benchmark runs: a fresh server on one core, generators on the other, the floor beside them."""
+
+import json
+import os
+import re
+import select
+import signal
+import statistics
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEADLINE = 60  # seconds that a program may take besides what it was asked for
+SERVER_CORE, GENERATOR_CORE = 0, 1
+
+
+class BenchError(Exception):
+    """There was no measurement, and why."""
+
+
+@dataclass
+class Build:
+    """A folder of a build: bin/crierd, bin/crier, tests/bench/floor."""
+    name: str
+    folder: Path
+    flags: list = field(default_factory=list)
+
+    @property
+    def crierd(self):
+        return self.folder / "bin/crierd"
+
+    @property
+    def crier(self):
+        return self.folder / "bin/crier"
+
+    @property
+    def floor(self):
+        return self.folder / "tests/bench/floor"
+
+    def check(self, floor):
+        for program in [self.crierd, self.crier] + ([self.floor] if floor else []):
+            if not os.access(program, os.X_OK):
+                raise BenchError(f"there is no {program}; build first (scripts/bench does, without "
+                                 "--build and --compare)")
+
+
+class Server:
+    """crierd, pinned, fresh for each measurement. Use with `with`."""
+
+    def __init__(self, build, flags, cores, root):
+        arguments = ["--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0"]
+        flags = [f"--shards={len(cores)}", *flags, *build.flags]
+        pin = ["taskset", "--cpu-list", ",".join(map(str, cores))]
+        self.command = _shown([*pin, build.crierd, *flags], root)
+        self._process = subprocess.Popen([*pin, build.crierd, *arguments, *flags],
+                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.http = self.grpc = None
+
+    def __enter__(self):
+        ready = select.select([self._process.stdout], [], [], DEADLINE)[0]
+        line = self._process.stdout.readline() if ready else ""
+        found = re.match(r"crierd \S+ ready http=(\S+) grpc=(\S+)", line)
+        if not found:
+            self.__exit__()
+            raise BenchError(f"the server did not start: {self.command}")
+        self.http, self.grpc = found.groups()
+        return self
+
+    def __exit__(self, *_):
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def resident_mib(self):
+        return _status_kib(self.pid, "VmRSS") / 1024
+
+    def metric(self, name):
+        with urllib.request.urlopen(f"http://{self.http}/metrics", timeout=DEADLINE) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith(name + " "):
+                    return float(line.rsplit(" ", 1)[1])
+        raise BenchError(f"the server has no metric {name}")
+
+
+class Generator:
+    """`crier bench`, on its core. Use finish() for what it measured."""
+
+    def __init__(self, lab, server, arguments, grpc=False, core=GENERATOR_CORE, first=False):
+        where = ["--grpc", server.grpc] if grpc else ["--url", f"ws://{server.http}/ws"]
+        pin = ["taskset", "--cpu-list", str(core)]
+        command = [*pin, lab.build.crier, "bench", *map(str, arguments)]
+        if grpc:
+            command += ["--transport", "grpc"]
+        lab.note(_shown(command, lab.root))
+        # What waits for an answer on a core that another generator fills would measure the wait.
+        priority = ["nice", "-n", "-20"] if first else []
+        self._process = subprocess.Popen(
+            [*priority, *command, *where, "--server_pid", str(server.pid), "--json", "-"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def finish(self, seconds):
+        try:
+            out, err = self._process.communicate(timeout=seconds + 4 * DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise BenchError(f"the generator did not end: {self._process.args}") from None
+        if not out.strip():
+            raise BenchError(f"the generator measured nothing: {err.strip().splitlines()[-1:]}")
+        return json.loads(out)
+
+    def stop(self):
+        self._process.kill()
+        self._process.communicate()
+
+
+class Lab:
+    """What a row measures with. Notes the commands that it runs, as a reader would type them."""
+
+    def __init__(self, build, root, scale):
+        self.build = build
+        self.root = root
+        self.scale = scale
+        self.commands = []
+        self.failures = []
+        self.client_bound = False
+
+    def seconds(self, full):
+        """How long to measure, of what is long enough."""
+        return max(2, round(full * self.scale))
+
+    def note(self, command):
+        if command not in self.commands:
+            self.commands.append(command)
+
+    def server(self, *flags, cores=(SERVER_CORE,)):
+        server = Server(self.build, list(flags), cores, self.root)
+        self.note(server.command)
+        return server
+
+    def bench(self, server, mode, *arguments, seconds=None, **where):
+        """Runs the generator to its end. Without `seconds`: one that ends by itself."""
+        duration = [] if seconds is None else ["--duration", f"{seconds}s"]
+        generator = Generator(self, server, [mode, *arguments, *duration], **where)
+        return self.accept(generator.finish(seconds or 0))
+
+    def accept(self, result):
+        """A result counts only where nothing was lost, twice or out of order."""
+        self.failures += result["failures"]
+        self.client_bound |= bool(result.get("client_bound"))
+        return result
+
+    def floor(self, clients, rate, frames, seconds):
+        """Microseconds of CPU per frame that the same sends cost a program that does nothing else."""
+        command = [self.build.floor, clients, rate, frames, seconds]
+        self.note(_shown(command, self.root))
+        run = subprocess.run([str(part) for part in command], capture_output=True, text=True,
+                             timeout=seconds + DEADLINE, check=False)
+        found = re.search(r"([0-9.]+) us of CPU each", run.stdout)
+        if not found:
+            raise BenchError(f"the floor did not run: {run.stderr.strip()}")
+        return float(found[1])
+
+
+def middle(values):
+    return statistics.median(values)
+
+
+def wait_until(what, condition, seconds=DEADLINE):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise BenchError(f"waited {seconds} s in vain: {what}")
+        select.select([], [], [], 0.05)
+
+
+def _status_kib(pid, name):
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+    raise BenchError(f"the kernel says no {name} of process {pid}")
+
+
+def _shown(command, root):
+    """As from the repository's root."""
+    return " ".join(str(part).replace(f"{root}/", "") for part in command)
