@@ -136,9 +136,8 @@ def write(page, outcomes, folder, root, arguments):
              f"The commands, as the suite ran them (ports left out):\n\n{commands}")
 
 
-def write_part(page, part, body, drawn, lab, root, arguments):
+def write_part(page, part, body, drawn, folder, lab, root, arguments):
     """Replaces one measured part of a page."""
-    folder = Path(root) / "docs/benchmarks"
     _replace(page, part, f"{_machine(root, arguments)}\n\n{body}\n\n"
              f"{_pictures(drawn, folder, page)}\n\nThe commands (ports left out):\n\n"
              f"{_commands(lab.commands)}")
