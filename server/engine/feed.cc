@@ -23,7 +23,7 @@ void Feed::Start(const FeedStart& start) {
   if (home_log_ == nullptr) replica_.Apply(start.snapshot);
   follower_count_ = start.follower_count;
   follower_count_->fetch_add(followers_.size(), std::memory_order_relaxed);
-  handed_through_ = reported_through = log().head();
+  handed_through_ = reported_through = last_pass_head_ = log().head();
 }
 
 void Feed::AddFollower(Subscription* subscription) {
@@ -54,12 +54,15 @@ void Feed::BeginPass() {
   for (Subscription* subscription : followers_) {
     if (subscription->pending != nullptr || subscription->held) continue;
     if (subscription->next > head) continue;
-    if (!subscription->session->blocked()) {
+    const bool catching_up =
+        subscription->waited_from == 0 && subscription->next <= last_pass_head_;
+    if (!subscription->session->blocked() && !catching_up) {
       ++pass.waiting;
       if (subscription->waited_from == 0) subscription->waited_from = number;
     }
     subscription->session->MarkReady(subscription);
   }
+  last_pass_head_ = head;
 }
 
 void Feed::Release(Subscription* subscription) {

@@ -61,7 +61,7 @@ class Feed {
   // --- Passes: who was handed what (for ws_broadcast_duration_seconds).
   //
   // A pass is one flush's attempt to hand this feed's new events to all its followers. It waits for
-  // each follower that can take bytes, and for none that lags.
+  // each follower that can take bytes, and for none that lags or, having lagged, still catches up.
 
   // Begins a pass up to the log's head and marks every follower ready. Call HandedThrough after.
   void BeginPass();
@@ -89,8 +89,9 @@ class Feed {
   uint64_t epoch_ = 0;
   std::shared_ptr<FollowerCount> follower_count_;
   std::vector<Subscription*> followers_;
-  std::deque<Pass> passes_;  // open ones, oldest first
-  uint64_t first_pass_ = 1;  // the number of passes_.front()
+  std::deque<Pass> passes_;      // open ones, oldest first
+  uint64_t first_pass_ = 1;      // the number of passes_.front()
+  uint64_t last_pass_head_ = 0;  // of the newest pass, open or not
   uint64_t handed_through_ = 0;
 };
 

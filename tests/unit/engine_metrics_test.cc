@@ -90,6 +90,26 @@ TEST_P(EngineMetricsTest, ABusySessionIsWaitedForUntilItTakesOrLags) {
   EXPECT_NEAR(sum, 0.060, 0.001);
 }
 
+TEST_P(EngineMetricsTest, ASessionThatCatchesUpIsNotWaitedForBeforeItHas) {
+  auto alice = Join("alice", Shard(0));
+  BusyClient lagging(&engine(), Shard(1));
+  lagging.busy = true;
+  alice->Broadcast("a");
+  lagging.session().SetBlocked(true);
+  engine().RunUntilIdle();
+  alice->Broadcast("b");
+  // It can take bytes again, but has yet to take what it missed.
+  lagging.session().SetBlocked(false);
+  alice->Broadcast("c");
+  EXPECT_EQ(BroadcastsTimed(), 3u);
+  lagging.busy = false;
+  lagging.session().WakeLater();
+  engine().RunUntilIdle();
+  lagging.busy = true;
+  alice->Broadcast("d");
+  EXPECT_EQ(BroadcastsTimed(), 3u) << "it had everything, so it is waited for";
+}
+
 TEST_P(EngineMetricsTest, SessionsAndMessagesAreCountedByTransport) {
   auto alice = Join("alice", Shard(0));
   auto bob = Join("bob", Shard(1), TextLineEncoding());
