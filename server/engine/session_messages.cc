@@ -52,11 +52,10 @@ void Session::Echo(v1::Message message, const Arrival& arrival) {
 }
 
 void Session::Publish(v1::Message message, const Arrival& arrival) {
-  std::string publisher = PublisherKey(message);
   if (message.action_type() == v1::DIRECT && message.to().empty()) {
     // To itself, with an id: answered once, however often it is sent.
     DedupeTable& seen = shard_->direct_dedupe();
-    std::string key = DedupeTable::Key(publisher, message.id());
+    std::string key = DedupeTable::Key(PublisherKey(message), message.id());
     PublishResult result;
     const std::string id = message.id();
     if (const PublishResult* first = seen.Find(key, arrival.at)) {
@@ -71,21 +70,28 @@ void Session::Publish(v1::Message message, const Arrival& arrival) {
     return;
   }
   Publication publication{.message = {}, .arrival = arrival, .publisher = {}, .done = nullptr};
-  const bool wants_ack = !message.id().empty();
-  if (wants_ack || message.action_type() == v1::DIRECT) {
+  if (!message.id().empty()) {
+    publication.publisher = PublisherKey(message);
     publication.done = [shard = shard_, session_id = id_, id = message.id(),
-                        topic = message.topic(), user = message.user_id(),
-                        wants_ack](const PublishResult& result) {
+                        topic = message.topic(),
+                        user = message.user_id()](const PublishResult& result) {
       Session* session = shard->FindSession(session_id);
       if (session == nullptr) return;
       if (result.outcome != Outcome::kOk) {
         session->Refuse(result.outcome, result.detail, id);
-      } else if (wants_ack) {
+      } else {
         session->SendAck(id, topic, result, user);
       }
     };
+  } else if (message.action_type() == v1::DIRECT) {
+    // Small enough to need no memory of its own.
+    publication.done = [shard = shard_, session_id = id_](const PublishResult& result) {
+      if (result.outcome == Outcome::kOk) return;
+      if (Session* session = shard->FindSession(session_id)) {
+        session->Refuse(result.outcome, result.detail);
+      }
+    };
   }
-  if (wants_ack) publication.publisher = std::move(publisher);
   publication.message = std::move(message);
   shard_->engine().bus().Publish(*shard_, std::move(publication));
 }

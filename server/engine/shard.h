@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -189,6 +190,7 @@ class Shard {
   void DrainSome();
   void MarkFeedDirty(Feed* feed);
   void DeliverDirect(Publication publication);
+  void HandOut(v1::Message* message, TimePoint at, std::span<const SessionRef> recipients);
 
   Engine* const engine_;
   const size_t index_;

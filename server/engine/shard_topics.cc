@@ -53,16 +53,27 @@ void Shard::DeliverDirect(Publication publication) {
     result.outcome = Outcome::kNoRecipient;
     result.detail = absl::StrCat("no session of user \"", message.to(), "\" is here");
   } else {
-    auto event = std::make_shared<v1::Event>();
-    event->mutable_message()->Swap(&message);
-    for (const SessionRef& ref : recipients) {
-      SendTo(ref.shard, [&shard = engine_->shard(ref.shard), id = ref.id, event, at] {
-        if (Session* session = shard.FindSession(id)) session->Deliver(*event, at);
-      });
-    }
+    HandOut(&message, at, recipients);
     if (!key.empty()) direct_dedupe_.Remember(std::move(key), result, clock().Now());
   }
   if (publication.done) publication.done(result);
+}
+
+// To the mailboxes of these sessions, wherever they live. Takes the message.
+void Shard::HandOut(v1::Message* message, TimePoint at, std::span<const SessionRef> recipients) {
+  v1::Event& event = scratch_event();
+  event.mutable_message()->Swap(message);
+  std::shared_ptr<const v1::Event> shared;  // by the other shards
+  for (const SessionRef& ref : recipients) {
+    if (ref.shard == index_) {
+      if (Session* session = FindSession(ref.id)) session->Deliver(event, at);
+      continue;
+    }
+    if (shared == nullptr) shared = std::make_shared<const v1::Event>(event);
+    SendTo(ref.shard, [&shard = engine_->shard(ref.shard), id = ref.id, shared, at] {
+      if (Session* session = shard.FindSession(id)) session->Deliver(*shared, at);
+    });
+  }
 }
 
 void Shard::AccountLogMemory(int64_t bytes) {
