@@ -1,0 +1,67 @@
+#include "tests/bench/guard_server.h"
+
+#include <utility>
+
+#include "server/net/acceptor.h"
+#include "server/websocket/http_connection.h"
+
+namespace crier::guard {
+namespace {
+
+// A short log is soon as full as it gets, and so in its steady state.
+EngineOptions Options() {
+  EngineOptions options;
+  options.shards = 1;
+  options.topic_log.events = 500;
+  return options;
+}
+
+// Known to scripts/guard.
+constexpr int kNoIoUring = 3;
+
+}  // namespace
+
+GuardServer::GuardServer(bool io_uring)
+    : engine_(Options(), clock_, &metrics_),
+      table_(ConnectionTable::Limits{}),
+      context_{.options = {}},
+      connections_(std::make_shared<ShardConnections>(&shard())) {
+  // As WebSocketServer::Start, which needs a thread per shard.
+  context_.ready = true;
+  if (!connections_->Start().ok()) Fail("the server cannot start");
+  shard().AddTicker([this](TimePoint now) { connections_->Tick(now); });
+  if (!io_uring) return;
+  if (const absl::Status status = connections_->sends().Start(); !status.ok()) {
+    Fail("no io_uring here: " + status.ToString(), kNoIoUring);
+  }
+  shard().AfterWakes([this] { connections_->sends().Submit(); });
+}
+
+GuardServer::~GuardServer() {
+  bool stopped = false;
+  connections_->Stop([&stopped] { stopped = true; });
+  connections_->HardCloseAll();
+  while (!stopped && shard().Poll() > 0) {
+  }
+}
+
+void GuardServer::Connect(GuardClients* clients, std::string_view user) {
+  auto place = table_.Enter("");
+  if (!place) Fail("too few file descriptors: " + std::to_string(table_.limit()) + " connections");
+  AcceptedConnection accepted{
+      .fd = clients->Add(), .peer = "", .listener_fd = -1, .place = std::move(*place)};
+  HttpConnection::Start(connections_.get(), &context_, std::move(accepted));
+  const size_t client = clients->count() - 1;
+  clients->SendUpgrade(client, user);
+  shard().Poll();
+  clients->TakeUpgrade(client);
+}
+
+void GuardServer::Settle() {
+  for (int i = 0; i < 5; ++i) {
+    clock_.Advance(kTickInterval);
+    engine_.Tick();
+  }
+}
+
+}  // namespace crier::guard

@@ -1,0 +1,69 @@
+// A whole server of one shard, WebSockets and engine, driven by hand on the calling thread and by a
+// clock that stands still: the same calls give the same counts, however fast the machine is.
+#ifndef CRIER_TESTS_BENCH_GUARD_SERVER_H_
+#define CRIER_TESTS_BENCH_GUARD_SERVER_H_
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "server/base/clock.h"
+#include "server/engine/engine.h"
+#include "server/metrics/metrics.h"
+#include "server/net/connection_table.h"
+#include "server/websocket/shard_connections.h"
+#include "server/websocket/websocket_context.h"
+#include "tests/bench/guard_clients.h"
+
+namespace crier::guard {
+
+// Moves when it is told to, and counts how often it is read. Not thread-safe.
+class GuardClock final : public Clock {
+ public:
+  TimePoint Now() const override {
+    ++readings_;
+    return now_;
+  }
+  int64_t WallNanos() const override {
+    ++readings_;
+    constexpr int64_t kStart = 1'713'910'000'000'000'000;  // of 2024, so that its width is real
+    return kStart + now_.time_since_epoch().count();
+  }
+  void Advance(Duration by) { now_ += by; }
+  uint64_t readings() const { return readings_; }
+
+ private:
+  TimePoint now_{std::chrono::hours(1)};
+  mutable uint64_t readings_ = 0;
+};
+
+class GuardServer {
+ public:
+  // `io_uring`: send in batches; fails the program where the kernel does not let it.
+  explicit GuardServer(bool io_uring);
+  ~GuardServer();
+  GuardServer(const GuardServer&) = delete;
+  GuardServer& operator=(const GuardServer&) = delete;
+
+  // Upgrades a new client. `user`: empty: none.
+  void Connect(GuardClients* clients, std::string_view user);
+  // Lets time pass until nothing is left of what a new connection needs for a moment only.
+  void Settle();
+
+  Shard& shard() { return engine_.shard(0); }
+  GuardClock& clock() { return clock_; }
+  Engine& engine() { return engine_; }
+
+ private:
+  GuardClock clock_;
+  Metrics metrics_{1};
+  Engine engine_;
+  ConnectionTable table_;
+  WebSocketContext context_;
+  std::shared_ptr<ShardConnections> connections_;
+};
+
+}  // namespace crier::guard
+
+#endif  // CRIER_TESTS_BENCH_GUARD_SERVER_H_
