@@ -57,7 +57,7 @@ bool IsUtf8(std::string_view text) { return FirstInvalidUtf8(text) == text.size(
 struct Header {
   size_t size = 0;  // with the mask
   uint64_t payload = 0;
-  bool shortest = true;  // the length is in the shortest form
+  bool well_formed = true;  // the shortest form, and no sign bit
 };
 
 // REQUIRES: two bytes. size == 0: there are too few for the length.
@@ -71,7 +71,7 @@ Header ReadLength(std::span<const char> bytes) {
   for (size_t i = 0; i < more; ++i) payload = payload << 8 | byte(2 + i);
   return {.size = 2 + more + kMaskBytes,
           .payload = payload,
-          .shortest = payload > (length == 126 ? 125u : 0xFFFFu)};
+          .well_formed = payload > (length == 126 ? 125u : 0xFFFFu) && payload >> 63 == 0};
 }
 
 // A text that cannot become valid any more is for Beast, which says so without waiting for the
@@ -95,7 +95,7 @@ ReceivedFrame ReadFrame(std::span<char> bytes, size_t max_payload) {
   if ((static_cast<uint8_t>(bytes[1]) & 0x80) == 0) return kUnusual;
   const Header header = ReadLength(bytes);
   if (header.size == 0) return IsControl(kind) ? kUnusual : kIncomplete;
-  if (!header.shortest) return kUnusual;
+  if (!header.well_formed) return kUnusual;
   if (header.payload > (IsControl(kind) ? kMaxControlPayload : max_payload)) return kUnusual;
 
   const size_t size = header.size + static_cast<size_t>(header.payload);

@@ -97,6 +97,7 @@ TEST_F(WebSocketReadingTest, WhatCannotBecomeATextIsRefusedBeforeItsRestHasCome)
   const auto close = client.ReadClose();
   ASSERT_TRUE(close);
   EXPECT_EQ(close->close_code(), 1007);
+  client.Drop();
   EXPECT_TRUE(Eventually([&] { return EndedCount(Outcome::kInvalidUtf8) == 1; }));
 }
 
