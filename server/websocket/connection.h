@@ -1,12 +1,12 @@
 // A session over a WebSocket: messages to frames for the engine, and the connection's life.
 //
-// Who reads. Beast answers the upgrade. From then on the connection has no Beast stream (it is by
-// far the largest part of one, and most of what reading a message costs) and looks at received
-// bytes itself: whole messages in one frame each, pings and pongs (frame_reader.h). With the first
-// thing that is none of these, Beast takes over for good, and is as good as before: what it has not
-// seen were whole messages. That is the peer's close frame mostly, or our own; but also a client
-// that sends fragments, or frames longer than the shard's receive buffer. With permessage-deflate
-// Beast keeps reading from the start.
+// Who reads. Beast answers the upgrade. From then on the connection has no Beast stream (which
+// would be by far the largest part of it) and looks at received bytes itself: whole messages in one
+// frame each, pings and pongs (frame_reader.h). With the first thing that is none of these Beast
+// takes over for good; to it the connection is a new one, since what it has not seen was whole.
+// That first thing is the peer's close frame mostly, or a close of our own; or else a fragment, a
+// frame longer than the shard's receive buffer, or an error. With permessage-deflate Beast reads
+// from the start.
 //
 // How it ends. There are four causes: the peer's close frame, the peer's going without one, an
 // error that Beast answers with a close frame of its own, and Close (by the engine, or by a

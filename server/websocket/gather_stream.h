@@ -116,7 +116,8 @@ class GatherStream : private Poller::Target, private SendBatch::Sender {
   void Unread(std::string_view bytes);
 
   // Forgets the handler of the read that is under way. What the read would have got is the next
-  // one's. REQUIRES: there is one, and not async_shut_down.
+  // one's, which has to follow before the stream is destroyed. REQUIRES: there is one, and not
+  // async_shut_down.
   void CancelRead();
 
   // From here on, ranges of this session are sent too. Null: no more.
