@@ -1,6 +1,7 @@
 #include "server/codec/utf8.h"
 
 #include <cstdint>
+#include <cstring>
 
 namespace crier {
 namespace {
@@ -27,11 +28,22 @@ size_t SequenceLength(std::string_view text) {
   return length;
 }
 
+// Whether the eight bytes from here on are ASCII.
+bool EightAscii(const char* bytes) {
+  uint64_t word;
+  std::memcpy(&word, bytes, sizeof(word));
+  return (word & 0x8080808080808080u) == 0;
+}
+
 }  // namespace
 
 size_t FirstInvalidUtf8(std::string_view text) {
   size_t at = 0;
   while (at < text.size()) {
+    if (text.size() - at >= sizeof(uint64_t) && EightAscii(text.data() + at)) {
+      at += sizeof(uint64_t);
+      continue;
+    }
     const size_t length = SequenceLength(text.substr(at));
     if (length == 0) break;
     at += length;

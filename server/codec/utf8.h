@@ -1,4 +1,4 @@
-// UTF-8, for the paths where something is already wrong: nothing here is fast.
+// UTF-8. Fast where text is ASCII mostly.
 #ifndef CRIER_SERVER_CODEC_UTF8_H_
 #define CRIER_SERVER_CODEC_UTF8_H_
 

@@ -1,7 +1,7 @@
+// Connection: its life. What it reads: connection_read.cc.
 #include "server/websocket/connection.h"
 
 #include <algorithm>
-#include <boost/asio/bind_executor.hpp>
 #include <cassert>
 #include <utility>
 
@@ -17,27 +17,11 @@ namespace websocket = boost::beast::websocket;
 
 // A control frame's payload is at most 125 bytes, two of them the code (RFC 6455, section 5.5).
 constexpr size_t kMaxReasonBytes = 123;
-// Frames are refused by their id; one over the limit is not worth repeating.
-constexpr size_t kMaxIdBytes = 64;
 
 uint16_t CloseCodeOf(Outcome outcome) {
   const OutcomeInfo& info = Info(outcome);
   if (info.close_code != 0) return info.close_code;
   return info.repeated_close_code != 0 ? info.repeated_close_code : Info(Outcome::kOk).close_code;
-}
-
-// Why Beast stopped reading.
-Outcome OutcomeOf(const boost::system::error_code& error) {
-  if (error == websocket::error::closed) return Outcome::kOk;
-  if (error == websocket::error::message_too_big) return Outcome::kMessageTooBig;
-  if (error == websocket::error::bad_frame_payload) return Outcome::kInvalidUtf8;
-  if (error.category() == websocket::make_error_code(websocket::error::closed).category()) {
-    return Outcome::kProtocolError;
-  }
-  if (error.category() == make_error_code(boost::beast::zlib::error::stream_error).category()) {
-    return Outcome::kProtocolError;
-  }
-  return Outcome::kConnectionLost;
 }
 
 }  // namespace
@@ -54,37 +38,33 @@ Connection::Connection(ShardConnections* set, const WebSocketContext* context, U
     : set_(set),
       context_(context),
       place_(std::move(upgrade->place)),
-      ws_(&set->poller(), std::move(upgrade->socket), static_cast<GatherStream::Owner*>(this)) {
-  stream().Unread(std::move(upgrade->unread));
+      stream_(&set->poller(), std::move(upgrade->socket), static_cast<GatherStream::Owner*>(this)),
+      ws_(std::make_unique<BeastStream>(set->poller().io(), &stream_)) {
+  stream_.Unread(upgrade->unread);
 }
 
 // --- The upgrade.
 
 void Connection::Accept(Upgrade upgrade) {
   dialect_ = &ChooseDialect(upgrade.request);
-  PrepareHandshake(&ws_, options().compression, dialect_, &handshake_);
-  ws_.read_message_max(options().max_message_bytes);
-  ws_.control_callback([this](websocket::frame_type type, boost::beast::string_view) {
-    if (type != websocket::frame_type::close) return;
-    peer_closed_ = true;
-    stream().set_close_at_once();
-  });
+  PrepareHandshake(ws_.get(), options().compression, dialect_, &handshake_);
+  PrepareReading();
   accepting_ = true;
   // The answer leaves when the session stands: who has it is reached by whatever is sent from then
   // on. Where there are other shards, that takes this one's next flush, which tells them of the
   // session's user and that this shard follows the empty topic.
-  stream().Cork();
-  ws_.async_accept(upgrade.request, [this](error_code error) { OnAccepted(error); });
+  stream_.Cork();
+  ws_->async_accept(upgrade.request, [this](error_code error) { OnAccepted(error); });
   if (handshake_.accepted) OpenSession(std::move(upgrade.user_id));
   if (set_->shard().engine().shard_count() > 1) {
     ++posts_;
     set_->shard().Post([this] {
       --posts_;
-      stream().Uncork();
+      stream_.Uncork();
       if (over_) Finish();
     });
   } else {
-    stream().Uncork();
+    stream_.Uncork();
   }
 }
 
@@ -100,90 +80,24 @@ void Connection::OpenSession(std::string user_id) {
        .adopt_user_id = true,
        .welcome = dialect_->greets,
        .expect_hello = dialect_->greets});
-  stream().set_session(session_);
+  stream_.set_session(session_);
 }
 
 void Connection::OnAccepted(error_code error) {
   accepting_ = false;
   if (error) return OnReadError(error);
-  SetNotSentLowWater(stream().native_handle());
+  SetNotSentLowWater(stream_.native_handle());
   // No TCP_USER_TIMEOUT: the kernel counts a closed window as silence, so it breaks the connection
   // of a client that stops reading for a while and still sends (measured; tcp_probe_timer since
   // Linux 5.11). A peer that is gone does not answer the ping.
   cut_off_at_ = {};
-  set_->CheckAt(this, stream().last_received() + options().ping_interval);
+  set_->CheckAt(this, stream_.last_received() + options().ping_interval);
   if (early_close_ != nullptr) {
     SendClose(std::move(*early_close_));
     early_close_.reset();
   } else {
-    Read();
+    StartReading();
   }
-}
-
-// --- Reading.
-
-boost::asio::mutable_buffer Connection::room() {
-  if (message_ == nullptr) message_ = set_->buffers().Take();
-  return message_->room();
-}
-
-void Connection::Read() {
-  // Frames that came together are handled together: what they give rise to leaves in one flush.
-  EagerRunner& eager = set_->eager();
-  in_read_ = true;
-  do {
-    read_again_ = false;
-    reading_ = true;
-    eager.Open();
-    ws_.async_read_some(
-        LateBuffer<Connection>(this),
-        boost::asio::bind_executor(eager.get_executor(), [this](error_code error, size_t bytes) {
-          OnRead(error, bytes);
-        }));
-    eager.Close();
-  } while (eager.RunOne() && read_again_);
-  in_read_ = false;
-}
-
-void Connection::OnRead(error_code error, size_t bytes) {
-  // Runs on: shard thread
-  reading_ = false;
-  if (error) return OnReadError(error);
-  if (message_ != nullptr) message_->Commit(bytes);
-  if (ws_.is_message_done()) {
-    // While a close is on its way, nothing that comes is done any more.
-    if (!outcome_) HandleMessage(message_ == nullptr ? std::string_view() : message_->text());
-    set_->buffers().GiveBack(std::move(message_));
-  } else if (message_ != nullptr) {
-    message_->GrowWhereFull();
-  }
-  if (closing_) return;  // which reads by itself
-  if (in_read_) {
-    read_again_ = true;
-  } else {
-    Read();
-  }
-}
-
-void Connection::HandleMessage(std::string_view payload) {
-  const Arrival arrival = set_->shard().ArrivalNow();
-  ShardMetrics& metrics = set_->shard().metrics();
-  v1::ClientFrame frame;
-  std::optional<DecodeError> problem = dialect_->Decode(payload, ws_.got_binary(), &frame);
-  metrics.ws_handling_seconds.Observe(Seconds(set_->shard().clock().Now() - arrival.at));
-  if (!problem) {
-    session_->Handle(std::move(frame), arrival);
-    return;
-  }
-  session_->metrics().received[static_cast<size_t>(ActionKind::kInvalid)].Add();
-  if (problem->id.size() > kMaxIdBytes) problem->id.clear();
-  session_->Refuse(problem->outcome, problem->message, problem->id);
-}
-
-void Connection::OnReadError(error_code error) {
-  over_ = true;
-  if (!outcome_) outcome_ = OutcomeOf(error);
-  Finish();
 }
 
 // --- The end.
@@ -210,18 +124,19 @@ void Connection::SendClose(std::string reason) {
     return;
   }
   LimitEnd();
+  if (ws_ == nullptr) HandOver({});
   // What ends an async_close well is the peer's close frame.
-  stream().set_close_at_once();
+  stream_.set_close_at_once();
   closing_ = true;
   const std::string_view kept = Utf8Prefix(reason, kMaxReasonBytes);
-  ws_.async_close({static_cast<websocket::close_code>(CloseCodeOf(*outcome_)),
-                   boost::beast::string_view(kept.data(), kept.size())},
-                  [this](error_code error) {
-                    closing_ = false;
-                    over_ = true;
-                    if (!error) peer_closed_ = true;
-                    Finish();
-                  });
+  ws_->async_close({static_cast<websocket::close_code>(CloseCodeOf(*outcome_)),
+                    boost::beast::string_view(kept.data(), kept.size())},
+                   [this](error_code error) {
+                     closing_ = false;
+                     over_ = true;
+                     if (!error) peer_closed_ = true;
+                     Finish();
+                   });
 }
 
 void Connection::OnStreamEnding() { LimitEnd(); }
@@ -247,11 +162,11 @@ void Connection::Finish() {
   if (session_ != nullptr) {
     ShardMetrics& metrics = set_->shard().metrics();
     metrics.ws_connections.Add(-1);
-    if (!peer_closed_ && !stream().close_frame_sent()) metrics.ws_closed_errors.Add();
-    stream().set_session(nullptr);
+    if (!peer_closed_ && !stream_.close_frame_sent()) metrics.ws_closed_errors.Add();
+    stream_.set_session(nullptr);
     std::exchange(session_, nullptr)->End(*outcome_);
   }
-  stream().HardClose();
+  stream_.HardClose();
   set_->Remove(this);
 }
 
@@ -266,8 +181,8 @@ TimePoint Connection::CheckDeadlines(TimePoint now) {
   // A close is on its way.
   if (outcome_) return now + options().close_timeout;
 
-  const TimePoint received = stream().last_received();
-  const TimePoint silent_at = std::max(received, stream().last_taken()) + options().idle_timeout;
+  const TimePoint received = stream_.last_received();
+  const TimePoint silent_at = std::max(received, stream_.last_taken()) + options().idle_timeout;
   if (now >= silent_at) {
     Close(Outcome::kIdleTimeout, {});
     return now + options().close_timeout;
@@ -275,7 +190,7 @@ TimePoint Connection::CheckDeadlines(TimePoint now) {
   if (ping_sent_ > received) {
     // A slow reader has to take all that lies before the ping first.
     const TimePoint answer_at =
-        std::max(ping_sent_, stream().last_unblocked()) + options().ping_timeout;
+        std::max(ping_sent_, stream_.last_unblocked()) + options().ping_timeout;
     if (now >= answer_at) {
       Close(Outcome::kIdleTimeout, "no answer to a ping");
       return now + options().close_timeout;
@@ -285,7 +200,7 @@ TimePoint Connection::CheckDeadlines(TimePoint now) {
   const TimePoint ping_at = received + options().ping_interval;
   if (now < ping_at) return std::min(ping_at, silent_at);
   ping_sent_ = now;
-  stream().Ping();
+  stream_.Ping();
   return now + options().ping_timeout;
 }
 

@@ -1,5 +1,13 @@
 // A session over a WebSocket: messages to frames for the engine, and the connection's life.
 //
+// Who reads. Beast answers the upgrade. From then on the connection has no Beast stream (which
+// would be by far the largest part of it) and looks at received bytes itself: whole messages in one
+// frame each, pings and pongs (frame_reader.h). With the first thing that is none of these Beast
+// takes over for good; to it the connection is a new one, since what it has not seen was whole.
+// That first thing is the peer's close frame mostly, or a close of our own; or else a fragment, a
+// frame longer than the shard's receive buffer, or an error. With permessage-deflate Beast reads
+// from the start.
+//
 // How it ends. There are four causes: the peer's close frame, the peer's going without one, an
 // error that Beast answers with a close frame of its own, and Close (by the engine, or by a
 // deadline here). The first cause gives the outcome. Whatever the cause, the end is the same: once
@@ -8,14 +16,15 @@
 #ifndef CRIER_SERVER_WEBSOCKET_CONNECTION_H_
 #define CRIER_SERVER_WEBSOCKET_CONNECTION_H_
 
-#include <boost/beast/websocket/stream.hpp>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "server/engine/session.h"
 #include "server/engine/transport.h"
+#include "server/websocket/beast_stream.h"
 #include "server/websocket/dialect.h"
 #include "server/websocket/gather_stream.h"
 #include "server/websocket/handshake.h"
@@ -35,22 +44,20 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   Connection(ShardConnections* set, const WebSocketContext* context, Upgrade* upgrade);
 
   // --- Transport.
-  void Wake() override { stream().FlushInto(&set_->sends()); }
+  void Wake() override { stream_.FlushInto(&set_->sends()); }
   void Close(Outcome outcome, std::string_view detail) override;
 
   // --- ShardConnection.
   TimePoint CheckDeadlines(TimePoint now) override;
   void GoAway() override;
-  void HardClose() override { stream().HardClose(); }
+  void HardClose() override { stream_.HardClose(); }
 
   // --- For Beast: where the rest of the current message goes.
   boost::asio::mutable_buffer room();
 
  private:
   using error_code = boost::system::error_code;
-  using Stream = boost::beast::websocket::stream<GatherStream>;
 
-  GatherStream& stream() { return ws_.next_layer(); }
   const WebSocketOptions& options() const { return context_->options; }
   TimePoint now() const { return set_->poller().now(); }
 
@@ -59,9 +66,21 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   void Accept(Upgrade upgrade);
   void OpenSession(std::string user_id);
   void OnAccepted(error_code error);
+
+  // --- connection_read.cc
+  void PrepareReading();
+  void StartReading();
+  // Without Beast.
+  void ReadFrames();
+  void OnBytes(error_code error, size_t count);
+  void HandleBytes(std::span<char> bytes);
+  // Beast reads from here on, beginning with a frame that was cut and then these bytes.
+  void HandOver(std::string_view unconsumed);
+  // Beast.
   void Read();
   void OnRead(error_code error, size_t bytes);
-  void HandleMessage(std::string_view payload);
+  // Either way.
+  void HandleMessage(std::string_view payload, bool binary);
   void OnReadError(error_code error);
 
   void SendClose(std::string reason);
@@ -71,8 +90,13 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   ShardConnections* const set_;
   const WebSocketContext* const context_;
   ConnectionTable::Place place_;
-  Stream ws_;
+  GatherStream stream_;
+  // Null while there is no need of it: see above.
+  std::unique_ptr<BeastStream> ws_;
   Session* session_ = nullptr;
+  // Without ws_: the bytes of a frame whose rest has not come.
+  std::unique_ptr<std::string> cut_frame_;
+  // With ws_: the current message.
   std::unique_ptr<MessageBuffer> message_;
 
   // Of a close that came before the upgrade was through.

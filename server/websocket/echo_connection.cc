@@ -24,15 +24,15 @@ EchoConnection::EchoConnection(ShardConnections* set, const WebSocketContext* co
     : set_(set),
       context_(context),
       place_(std::move(upgrade->place)),
-      ws_(&set->poller(), std::move(upgrade->socket), static_cast<GatherStream::Owner*>(this)),
+      stream_(&set->poller(), std::move(upgrade->socket), static_cast<GatherStream::Owner*>(this)),
+      ws_(set->poller().io(), &stream_),
       message_(kMaxMessageBytes) {
-  ws_.next_layer().Unread(std::move(upgrade->unread));
+  stream_.Unread(upgrade->unread);
 }
 
 TimePoint EchoConnection::CheckDeadlines(TimePoint now) {
-  const GatherStream& stream = ws_.next_layer();
   const TimePoint silent_at =
-      std::max(stream.last_received(), stream.last_taken()) + context_->options.idle_timeout;
+      std::max(stream_.last_received(), stream_.last_taken()) + context_->options.idle_timeout;
   const TimePoint at = cut_off_at_ == TimePoint() ? silent_at : cut_off_at_;
   if (now < at) return at;
   HardClose();

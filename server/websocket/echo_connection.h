@@ -3,8 +3,8 @@
 #define CRIER_SERVER_WEBSOCKET_ECHO_CONNECTION_H_
 
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/websocket/stream.hpp>
 
+#include "server/websocket/beast_stream.h"
 #include "server/websocket/gather_stream.h"
 #include "server/websocket/handshake.h"
 #include "server/websocket/shard_connections.h"
@@ -28,7 +28,7 @@ class EchoConnection final : public ShardConnection, private GatherStream::Owner
 
   TimePoint CheckDeadlines(TimePoint now) override;
   void GoAway() override { HardClose(); }
-  void HardClose() override { ws_.next_layer().HardClose(); }
+  void HardClose() override { stream_.HardClose(); }
 
  private:
   using error_code = boost::system::error_code;
@@ -42,7 +42,8 @@ class EchoConnection final : public ShardConnection, private GatherStream::Owner
   ShardConnections* const set_;
   const WebSocketContext* const context_;
   ConnectionTable::Place place_;
-  boost::beast::websocket::stream<GatherStream> ws_;
+  GatherStream stream_;
+  BeastStream ws_;
   HandshakeResult handshake_;
   boost::beast::flat_buffer message_;
   TimePoint cut_off_at_{};  // where it is set

@@ -24,8 +24,15 @@ GatherStream::GatherStream(Poller* poller, Handle handle, Owner* owner)
 
 GatherStream::~GatherStream() { assert(!poller_->dispatching()); }
 
-void GatherStream::Unread(std::string bytes) {
-  if (!bytes.empty()) unread_ = std::make_unique<std::string>(std::move(bytes));
+void GatherStream::Unread(std::string_view bytes) {
+  if (bytes.empty()) return;
+  if (unread_ == nullptr) unread_ = std::make_unique<std::string>();
+  unread_->insert(0, bytes);
+}
+
+void GatherStream::CancelRead() {
+  assert(!shutting_down_);
+  reader_.Disarm();
 }
 
 GatherStream::Handle GatherStream::Release() {
@@ -134,6 +141,7 @@ void GatherStream::PostRead(error_code error) {
 
 void GatherStream::CompletePostedRead() {
   read_posted_ = false;
+  if (!reader_.armed()) return;  // cancelled; the next one begins anew
   if (posted_read_error_ || unread_ == nullptr || shutting_down_) {
     reader_.Fire(posted_read_error_, 0);
     return;
@@ -180,15 +188,6 @@ void GatherStream::StartShutdown() {
   fd_.reset();
   polled_ = false;
   PostRead({});
-}
-
-// --- For Beast.
-
-void beast_close_socket(GatherStream& stream) { stream.HardClose(); }
-
-void teardown(boost::beast::role_type, GatherStream& stream, boost::system::error_code& error) {
-  stream.HardClose();
-  error = {};
 }
 
 }  // namespace crier

@@ -1,5 +1,6 @@
-// The layer between Beast's WebSocket stream and the socket. It owns the write side: Beast's
-// control frames and the engine's ranges of log meet here and leave together in one gather write.
+// The layer between the WebSocket protocol (a Connection, and Beast's stream where it has one) and
+// the socket. It owns the write side: control frames and the engine's ranges of log meet here and
+// leave together in one gather write.
 //
 // Rules (docs/architecture.md, "The write side of a WebSocket"):
 // - Data frames never go through Beast: they are ranges that the session lends (Session::Peek).
@@ -19,7 +20,6 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/beast/core/role.hpp>
 #include <boost/system/error_code.hpp>
 #include <cassert>
 #include <cstddef>
@@ -37,10 +37,10 @@
 
 namespace crier {
 
-// A Beast next layer (AsyncStream). Not final only because Asio has to derive from it to find out
-// that it is no executor. Runs on: shard thread, all of it.
+// An AsyncStream. Not final only because Asio has to derive from it to find out that it is no
+// executor. Runs on: shard thread, all of it.
 //
-// Has to outlive the operations that Beast has under way on it; HardClose ends them.
+// Has to outlive the operations that are under way on it; HardClose ends them.
 class GatherStream : private Poller::Target, private SendBatch::Sender {
  public:
   using executor_type = boost::asio::io_context::executor_type;
@@ -72,7 +72,7 @@ class GatherStream : private Poller::Target, private SendBatch::Sender {
   GatherStream(const GatherStream&) = delete;
   GatherStream& operator=(const GatherStream&) = delete;
 
-  // --- For Beast.
+  // --- For who reads, and for Beast.
 
   executor_type get_executor() const noexcept { return poller_->io().get_executor(); }
 
@@ -112,8 +112,13 @@ class GatherStream : private Poller::Target, private SendBatch::Sender {
 
   // --- For the connection.
 
-  // Bytes that were read from the socket before it became this stream's: they come first.
-  void Unread(std::string bytes);
+  // Bytes that were read from the socket already: they come first, before what was unread before.
+  void Unread(std::string_view bytes);
+
+  // Forgets the handler of the read that is under way. What the read would have got is the next
+  // one's, which has to follow before the stream is destroyed. REQUIRES: there is one, and not
+  // async_shut_down.
+  void CancelRead();
 
   // From here on, ranges of this session are sent too. Null: no more.
   void set_session(Session* session) { session_ = session; }
@@ -130,6 +135,8 @@ class GatherStream : private Poller::Target, private SendBatch::Sender {
 
   // Sends a ping frame without payload.
   void Ping();
+  // Sends a pong frame, in the place of one that has not left.
+  void Pong(std::string_view payload);
 
   // The peer's close frame is, or will be, the last that is read: nothing may follow it, so the
   // socket need not wait for the peer to go.
@@ -228,15 +235,6 @@ class GatherStream : private Poller::Target, private SendBatch::Sender {
   TimePoint last_taken_;
   TimePoint last_unblocked_{};
 };
-
-// What Beast looks up by argument.
-void beast_close_socket(GatherStream& stream);
-void teardown(boost::beast::role_type role, GatherStream& stream, boost::system::error_code& error);
-
-template <class Handler>
-void async_teardown(boost::beast::role_type, GatherStream& stream, Handler&& handler) {
-  stream.async_shut_down(std::forward<Handler>(handler));
-}
 
 }  // namespace crier
 

@@ -77,6 +77,14 @@ void GatherStream::Ping() {
   Flush();
 }
 
+void GatherStream::Pong(std::string_view payload) {
+  if (!is_open() || broken_ || close_frame_queued_) return;
+  std::string& pong = EnsureBacklog().pong;
+  pong.clear();
+  AppendFrame(FrameStart::kPong, payload, &pong);
+  Flush();
+}
+
 void GatherStream::Gather(Ranges* ranges) {
   if (backlog_ != nullptr) {
     ranges->Add(backlog_->rest.data(), backlog_->rest.size());

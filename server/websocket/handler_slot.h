@@ -24,7 +24,7 @@ class HandlerSlot {
         act_(std::exchange(other.act_, nullptr)) {}
   HandlerSlot& operator=(HandlerSlot&& other) = delete;
   ~HandlerSlot() {
-    if (armed()) act_(this, nullptr);
+    if (armed()) Disarm();
     ::operator delete(memory_);
   }
 
@@ -43,6 +43,12 @@ class HandlerSlot {
     }
     new (memory_) Stored(std::forward<Handler>(handler));
     act_ = &Act<Stored>;
+  }
+
+  // Destroys the handler without calling it. REQUIRES: armed().
+  void Disarm() {
+    assert(armed());
+    act_(this, nullptr);
   }
 
   // Calls the handler, which may arm the slot again, and may destroy it. REQUIRES: armed().

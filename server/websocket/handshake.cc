@@ -21,13 +21,9 @@ bool MaySendDeflated(const websocket::response_type& response) {
 
 }  // namespace
 
-void PrepareHandshake(websocket::stream<GatherStream>* ws, bool compression, const Dialect* dialect,
+void PrepareHandshake(BeastStream* ws, bool compression, const Dialect* dialect,
                       HandshakeResult* result) {
-  websocket::stream_base::timeout never;
-  never.handshake_timeout = websocket::stream_base::none();
-  never.idle_timeout = websocket::stream_base::none();
-  never.keep_alive_pings = false;
-  ws->set_option(never);
+  DisableTimeouts(ws);
 
   websocket::permessage_deflate extension;
   extension.server_enable = compression;
@@ -42,6 +38,7 @@ void PrepareHandshake(websocket::stream<GatherStream>* ws, bool compression, con
       websocket::stream_base::decorator([dialect, result](websocket::response_type& response) {
         response.set(http::field::server, std::string(kServerProduct));
         result->accepted = response.result() == http::status::switching_protocols;
+        result->extended = response.count(http::field::sec_websocket_extensions) > 0;
         result->deflate = MaySendDeflated(response);
         if (result->accepted && dialect != nullptr && !dialect->subprotocol.empty()) {
           response.set(http::field::sec_websocket_protocol, std::string(dialect->subprotocol));

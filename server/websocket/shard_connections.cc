@@ -7,7 +7,11 @@
 namespace crier {
 
 ShardConnections::ShardConnections(Shard* shard)
-    : shard_(shard), poller_(shard->io()), eager_(shard->io()) {}
+    : shard_(shard),
+      poller_(shard->io()),
+      receive_buffer_(new char[kReceiveBytes]),
+      spare_streams_(shard->io()),
+      eager_(shard->io()) {}
 
 ShardConnections::~ShardConnections() {
   ForEach([](ShardConnection* connection) { delete connection; });

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -17,6 +18,7 @@
 #include "server/websocket/message_buffer.h"
 #include "server/websocket/poller.h"
 #include "server/websocket/send_batch.h"
+#include "server/websocket/spare_streams.h"
 
 namespace crier {
 
@@ -70,6 +72,10 @@ class ShardConnections {
   size_t size() const { return size_; }
   Shard& shard() const { return *shard_; }
   Poller& poller() { return poller_; }
+  // Where connections receive, one at a time: what it holds is anybody's when control returns to
+  // the loop.
+  std::span<char> receive_buffer() { return {receive_buffer_.get(), kReceiveBytes}; }
+  SpareStreams& spare_streams() { return spare_streams_; }
   MessageBuffers& buffers() { return buffers_; }
   EagerRunner& eager() { return eager_; }
   SendBatch& sends() { return sends_; }
@@ -81,6 +87,8 @@ class ShardConnections {
   // connection lies in the slot of the tick at which it is looked at next, so a tick touches only
   // those that are due. What is further away than one turn is looked at once per turn.
   static constexpr size_t kSlots = 512;
+  // A few hundred small messages: more would keep the others waiting.
+  static constexpr size_t kReceiveBytes = 16 << 10;
 
   static int64_t TickOf(TimePoint time) { return time.time_since_epoch() / kTickInterval; }
   void Link(ShardConnection* connection, TimePoint at);
@@ -90,6 +98,8 @@ class ShardConnections {
 
   Shard* const shard_;
   Poller poller_;
+  std::unique_ptr<char[]> receive_buffer_;
+  SpareStreams spare_streams_;
   MessageBuffers buffers_;
   EagerRunner eager_;
   SendBatch sends_;

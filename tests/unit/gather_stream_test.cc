@@ -181,6 +181,66 @@ TEST_F(GatherStreamTest, WhatWasReadBeforeComesFirst) {
   EXPECT_EQ(all, "abcdefghi");
 }
 
+TEST_F(GatherStreamTest, WhatIsPutBackComesBeforeWhatWasThere) {
+  stream_->Unread("def");
+  stream_->Unread("abc");
+  char bytes[16];
+  Result result;
+  Read(boost::asio::buffer(bytes), &result);
+  Run();
+  ASSERT_TRUE(result.done);
+  EXPECT_EQ(std::string(bytes, result.bytes), "abcdef");
+}
+
+TEST_F(GatherStreamTest, ACancelledReadLosesNothing) {
+  // Both one that waits for the peer, and one that is to be given what was put back.
+  for (const std::string& put_back : {std::string(), std::string("put back, ")}) {
+    stream_->Unread(put_back);
+    char bytes[16];
+    Result cancelled, result;
+    Read(boost::asio::buffer(bytes), &cancelled);
+    stream_->CancelRead();
+    ASSERT_EQ(::send(peer_.get(), "sent", 4, 0), 4);
+    Run();
+    EXPECT_FALSE(cancelled.done);
+    std::string all;
+    while (all.size() < put_back.size() + 4) {
+      result = {};
+      Read(boost::asio::buffer(bytes), &result);
+      Run();
+      ASSERT_TRUE(result.done && !result.error);
+      all.append(bytes, result.bytes);
+    }
+    EXPECT_EQ(all, put_back + "sent");
+  }
+}
+
+TEST_F(GatherStreamTest, ACancelledReadIsNotTheOneThatFollowsAtOnce) {
+  stream_->Unread("abc");
+  char bytes[16];
+  Result cancelled, result;
+  Read(boost::asio::buffer(bytes), &cancelled);
+  stream_->CancelRead();
+  Read(boost::asio::buffer(bytes), &result);
+  Run();
+  EXPECT_FALSE(cancelled.done);
+  ASSERT_TRUE(result.done);
+  EXPECT_EQ(std::string(bytes, result.bytes), "abc");
+}
+
+TEST_F(GatherStreamTest, APongOfOnesOwn) {
+  Result result;
+  FillKernel(&result);
+  stream_->Pong("1");
+  stream_->Pong("2");
+  std::string received = Received();
+  Run();
+  received += Received();
+  EXPECT_TRUE(received.ends_with("f" + Pong("2"))) << "the newest one only";
+  stream_->Pong("3");
+  EXPECT_EQ(Received(), Pong("3"));
+}
+
 TEST_F(GatherStreamTest, AHardCloseEndsWhatIsUnderWay) {
   Result read, write;
   char bytes[4];
