@@ -41,8 +41,9 @@ def measure(build, root, scale, note):
             note(f"  {transport}, {rate}/s: {one['cpu']:.3g} us, {one['wire']:.0f} bytes per event, "
                  f"p99 {one['p99']:.3g} ms")
         with lab.server() as server:
-            idle = lab.bench(server, "idle", "--clients", 5000, "--ramp", "2s", grpc=grpc, seconds=2,
-                             **({"connections": 5000} if grpc else {}))
+            connections = ["--connections", 5000] if grpc else []
+            idle = lab.bench(server, "idle", "--clients", 5000, *connections, "--ramp", "2s", grpc=grpc,
+                             seconds=2)
         figures[transport]["memory"] = 1024 * idle["kib_per_client"]
         parts[transport] = _profile(lab, transport, 200, note)
     return figures, parts, lab
