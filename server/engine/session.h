@@ -149,7 +149,7 @@ class Session : public ReadyHook {
   // Asks the transport to close; nothing is sent or handled from here on. Once.
   void RequestClose(Outcome outcome, std::string_view detail);
   bool closing() const { return closing_; }
-  void Wake() { transport_->Wake(); }
+  void Wake();
 
  private:
   // --- session.cc: frames.
@@ -191,6 +191,7 @@ class Session : public ReadyHook {
   void Advance(Subscription* subscription, const EventRun& run, uint64_t last);
   void DropDrained();
   void EnqueueReady();
+  void EnqueueAnswered();
 
   Shard* const shard_;
   const uint64_t id_;
@@ -204,6 +205,7 @@ class Session : public ReadyHook {
   bool had_first_frame_ = false;
   bool blocked_ = false;
   bool closing_ = false;
+  bool answered_ = false;  // in the shard's list of those that go first
   v1::SlowConsumerPolicy policy_;
 
   Mailbox mailbox_;

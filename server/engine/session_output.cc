@@ -25,7 +25,7 @@ void Session::Deliver(const v1::Event& event, TimePoint at) {
   encoding_->Append(event, &bytes);
   if (bytes.empty()) return;
   mailbox_.Append(bytes, at);
-  EnqueueReady();
+  EnqueueAnswered();
 }
 
 void Session::MarkReady(Subscription* subscription) {
@@ -36,6 +36,19 @@ void Session::MarkReady(Subscription* subscription) {
 
 void Session::EnqueueReady() {
   if (!blocked_ && !closing_ && !is_linked()) shard_->AddReady(this);
+}
+
+// Somebody waits for what is in the mailbox: it goes before what only a broadcast has made ready.
+void Session::EnqueueAnswered() {
+  if (blocked_ || closing_ || answered_) return;
+  if (is_linked()) unlink();
+  answered_ = true;
+  shard_->AddAnswered(this);
+}
+
+void Session::Wake() {
+  answered_ = false;
+  transport_->Wake();
 }
 
 void Session::WakeLater() {
@@ -53,6 +66,7 @@ void Session::SetBlocked(bool blocked) {
     return;
   }
   unlink();
+  answered_ = false;
   for (Subscription* subscription : ready_) {
     subscription->feed->Release(subscription);
     shard_->ReportHanded(subscription->feed);

@@ -14,6 +14,8 @@ namespace {
 // After so many sessions a flush lets other handlers run: a broadcast to many thousands must not
 // keep a newly readable socket waiting.
 constexpr int kWakesPerFlush = 256;
+// Of these, sessions with answers go first, but not so many that broadcasts would stand still.
+constexpr int kAnsweredFirst = 192;
 // A drain closes at least so many sessions per tick, so that a handful does not take its time.
 constexpr size_t kLeastDrainedPerTick = 200;
 constexpr uint64_t kTicksPerSecond = std::chrono::seconds(1) / kTickInterval;
@@ -142,6 +144,11 @@ void Shard::AddReady(Session* session) {
   ScheduleFlush();
 }
 
+void Shard::AddAnswered(Session* session) {
+  answered_.push_back(*session);
+  ScheduleFlush();
+}
+
 void Shard::Flush() {
   // Runs on: shard thread
   assert(IsCurrent());
@@ -164,13 +171,16 @@ void Shard::Flush() {
 }
 
 void Shard::WakeReadySessions() {
-  for (int i = 0; i < kWakesPerFlush && !ready_.empty(); ++i) {
-    Session& session = ready_.front();
-    ready_.pop_front();
+  for (int i = 0; i < kWakesPerFlush; ++i) {
+    const bool first = !answered_.empty() && (i < kAnsweredFirst || ready_.empty());
+    ReadyList& list = first ? answered_ : ready_;
+    if (list.empty()) break;
+    Session& session = list.front();
+    list.pop_front();
     session.Wake();
   }
   for (auto& submit : after_wakes_) submit();
-  if (!ready_.empty()) ScheduleFlush();
+  if (!ready_.empty() || !answered_.empty()) ScheduleFlush();
 }
 
 // --- Sessions.

@@ -97,7 +97,9 @@ class Shard {
   void SendTo(size_t shard, Task task);
   // Makes sure that a flush comes behind the handlers that are ready now.
   void ScheduleFlush();
+  // Wakes the session in one of the next flushes; AddAnswered: before those of AddReady.
   void AddReady(Session* session);
+  void AddAnswered(Session* session);
 
   // A publication that has reached its home.
   void PublishHere(Publication publication);
@@ -208,6 +210,7 @@ class Shard {
   Feed* empty_topic_ = nullptr;
   uint64_t last_feed_ticket_ = 0;
   ReadyList ready_;
+  ReadyList answered_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<uint64_t> expecting_hello_[2];  // since this tick, and since the one before
 
