@@ -4,13 +4,15 @@ import json
 import os
 import re
 import select
-import signal
 import statistics
 import subprocess
 import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import machine
+from crierd_process import CrierdProcess, shown
 
 DEADLINE = 60  # seconds that a program may take besides what it was asked for
 SERVER_CORE, GENERATOR_CORE = 0, 1
@@ -46,43 +48,11 @@ class Build:
                                  "--build and --compare)")
 
 
-class Server:
-    """crierd, pinned, fresh for each measurement. Use with `with`."""
-
-    def __init__(self, build, flags, cores, root):
-        arguments = ["--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0"]
-        flags = [f"--shards={len(cores)}", *flags, *build.flags]
-        pin = ["taskset", "--cpu-list", ",".join(map(str, cores))]
-        self.command = _shown([*pin, build.crierd, *flags], root)
-        self._process = subprocess.Popen([*pin, build.crierd, *arguments, *flags],
-                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.http = self.grpc = None
-
-    def __enter__(self):
-        ready = select.select([self._process.stdout], [], [], DEADLINE)[0]
-        line = self._process.stdout.readline() if ready else ""
-        found = re.match(r"crierd \S+ ready http=(\S+) grpc=(\S+)", line)
-        if not found:
-            self.__exit__()
-            raise BenchError(f"the server did not start: {self.command}")
-        self.http, self.grpc = found.groups()
-        return self
-
-    def __exit__(self, *_):
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(DEADLINE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-
-    @property
-    def pid(self):
-        return self._process.pid
+class Server(CrierdProcess):
+    """crierd, fresh for each measurement. Use with `with`."""
 
     def resident_mib(self):
-        return _status_kib(self.pid, "VmRSS") / 1024
+        return machine.usage(self.pid)[1] / 2**20
 
     def metric(self, name):
         with urllib.request.urlopen(f"http://{self.http}/metrics", timeout=DEADLINE) as answer:
@@ -101,7 +71,7 @@ class Generator:
         command = [*pin, lab.build.crier, "bench", *map(str, arguments)]
         if grpc:
             command += ["--transport", "grpc"]
-        lab.note(_shown(command, lab.root))
+        lab.note(shown(command))
         # What waits for an answer on a core that another generator fills would measure the wait.
         priority = ["nice", "-n", "-20"] if first else []
         self._process = subprocess.Popen(
@@ -143,7 +113,7 @@ class Lab:
             self.commands.append(command)
 
     def server(self, *flags, cores=(SERVER_CORE,)):
-        server = Server(self.build, list(flags), cores, self.root)
+        server = Server(self.build.crierd, [*flags, *self.build.flags], cores)
         self.note(server.command)
         return server
 
@@ -162,7 +132,7 @@ class Lab:
     def floor(self, clients, rate, frames, seconds):
         """Microseconds of CPU per frame that the same sends cost a program that does nothing else."""
         command = [self.build.floor, clients, rate, frames, seconds]
-        self.note(_shown(command, self.root))
+        self.note(shown(command))
         run = subprocess.run([str(part) for part in command], capture_output=True, text=True,
                              timeout=seconds + DEADLINE, check=False)
         found = re.search(r"([0-9.]+) us of CPU each", run.stdout)
@@ -181,15 +151,3 @@ def wait_until(what, condition, seconds=DEADLINE):
         if time.monotonic() > end:
             raise BenchError(f"waited {seconds} s in vain: {what}")
         select.select([], [], [], 0.05)
-
-
-def _status_kib(pid, name):
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1])
-    raise BenchError(f"the kernel says no {name} of process {pid}")
-
-
-def _shown(command, root):
-    """As from the repository's root."""
-    return " ".join(str(part).replace(f"{root}/", "") for part in command)

@@ -67,8 +67,8 @@ def measure_all(options):
         add(options.running)
     else:
         (data / "crier").mkdir(exist_ok=True)
-        with tested_server.Crier(options.flags, options.server_cores,
-                                 data / "crier" / "server.log") as crier:
+        with tested_server.start_crier(options.flags, options.server_cores,
+                                       data / "crier" / "server.log") as crier:
             add(crier)
     for server in options.others:
         add(server)

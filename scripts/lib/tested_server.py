@@ -3,26 +3,20 @@
 import base64
 import os
 import re
-import select
-import signal
 import socket
 import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import machine
+from crierd_process import ROOT, CrierdProcess, ServerError
 
-ROOT = Path(__file__).resolve().parents[2]
-DEADLINE = 30  # seconds for starting, answering, stopping
-
-
-class ServerError(Exception):
-    """What is wrong with a server, in words for whoever named it."""
+DEADLINE = 30  # seconds for answering
 
 
 @dataclass
@@ -44,60 +38,21 @@ class Server:
         return any(not Path(f"/proc/{pid}").exists() for pid in self.pids)
 
 
-class Crier:
-    """crierd on ports that the system gives, for as long as a `with` lasts, which yields a Server.
+@contextmanager
+def start_crier(flags, cores, log):
+    """crierd for as long as a `with` lasts, which yields a Server.
 
     The program is the one that the environment variable CRIERD names, else what scripts/run builds.
     It may run on `cores` only. `log`: where its log goes.
     """
-
-    def __init__(self, flags, cores, log):
-        if not any(flag.lstrip("-").startswith("shards") for flag in flags):
-            flags = [f"--shards={len(cores)}", *flags]
-        self._flags = flags
-        self._cores = cores
-        self._log = log
-        self._process = None
-
-    def __enter__(self):
-        program = os.environ.get("CRIERD", ROOT / "scripts/run")
-        with open(self._log, "w", encoding="utf-8") as log:
-            self._process = subprocess.Popen(
-                ["taskset", "--cpu-list", machine.core_list(self._cores), program,
-                 "--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0", *self._flags],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
-        try:
-            version, http, grpc = self._ready()
-        except BaseException:
-            self.__exit__()
-            raise
-        return Server("crier", f"ws://{http}/ws", grpc, f"http://{http}/metrics",
-                      [self._process.pid], version, self._flags)
-
-    def __exit__(self, *_):
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(DEADLINE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-
-    def _ready(self):
-        end = time.monotonic() + DEADLINE
-        while select.select([self._process.stdout], [], [], max(0, end - time.monotonic()))[0]:
-            line = self._process.stdout.readline()
-            found = re.match(r"(crierd \S+) ready http=(\S+) grpc=(\S+)", line)
-            if found:
-                return found.groups()
-            if not line:
-                last = Path(self._log).read_text(encoding="utf-8").strip().splitlines()[-3:]
-                raise ServerError("crierd did not start:\n  " + "\n  ".join(last))
-        raise ServerError(f"crierd was not ready within {DEADLINE} s; see {self._log}")
+    program = os.environ.get("CRIERD", ROOT / "scripts/run")
+    with CrierdProcess(program, flags, cores, log) as crierd:
+        yield Server("crier", f"ws://{crierd.http}/ws", crierd.grpc,
+                     f"http://{crierd.http}/metrics", [crierd.pid], crierd.version, crierd.flags)
 
 
 def build_crier():
-    """So that Crier only has to start it. Raises ServerError where there is no program then."""
+    """So that start_crier only starts it. Raises ServerError where there is no program then."""
     program = os.environ.get("CRIERD")
     if program is None:
         # What it says of a build that fails goes to the terminal.

@@ -49,7 +49,8 @@ class BenchTest(unittest.TestCase):
             (["--runs=0"], "--runs has to be at least 1"),
             (["--scale=0.01"], "--scale has to be at least 0.1"),
             (["--build=/nowhere"], "there is no /nowhere/bin/crierd; build first"),
-            (["direct", "--flag=--no_such_flag"], "the server did not start: taskset"),
+            (["direct", "--flag=--no_such_flag"], "crierd did not start: taskset --cpu-list 0 "),
+            (["direct", "--flag=--no_such_flag"], "--no_such_flag: there is no such flag"),
         ]:
             with self.subTest(words):
                 run = bench(*arguments)

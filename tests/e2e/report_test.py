@@ -243,6 +243,7 @@ class WrongTest(unittest.TestCase):
                     (["--time", "0"], "a factor is a number above 0"),
                     (["--server-cores", "99999"], "only these can be used here"),
                     (["--", "--no_such_flag"], "crierd did not start"),
+                    (["--", "--no_such_flag"], "--no_such_flag: there is no such flag"),
                     (["--draw-only", folder], "there is no data/setup.json")]:
                 with self.subTest(words):
                     run = report("--out", folder, *arguments)

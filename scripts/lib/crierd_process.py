@@ -1,0 +1,84 @@
+"""A crierd that is started here: pinned to cores, on ports that the system gives."""
+
+import re
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import machine
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE = 60  # seconds for starting, and for stopping
+LAST_LINES = 3  # of the log, where it does not start
+
+
+class ServerError(Exception):
+    """What is wrong with a server, in words for whoever named it."""
+
+
+class CrierdProcess:
+    """Runs for as long as a `with` lasts, on `cores` only, with a shard for each of them unless the
+    flags say how many. `log`: a path for its log; without one it is gone when the server is.
+
+    `command`: what runs, but for the ports. While it runs: `pid`, `version`, `http` and `grpc`.
+    """
+
+    def __init__(self, program, flags, cores, log=None):
+        if not any(flag.lstrip("-").startswith("shards") for flag in flags):
+            flags = [f"--shards={len(cores)}", *flags]
+        self.flags = flags
+        self._pinned = ["taskset", "--cpu-list", machine.core_list(cores), program]
+        self.command = shown([*self._pinned, *flags])
+        self.version = self.http = self.grpc = None
+        self._log_path = log
+        self._log = self._process = None
+
+    def __enter__(self):
+        self._log = open(self._log_path, "wb") if self._log_path else tempfile.NamedTemporaryFile()
+        # Unbuffered: select() does not see what Python has read ahead.
+        self._process = subprocess.Popen(
+            [*self._pinned, "--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0", *self.flags],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log, bufsize=0)
+        try:
+            self.version, self.http, self.grpc = self._ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._log.close()
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def _ready(self):
+        end = time.monotonic() + DEADLINE
+        while select.select([self._process.stdout], [], [], max(0, end - time.monotonic()))[0]:
+            line = self._process.stdout.readline().decode(errors="replace")
+            found = re.match(r"(crierd \S+) ready http=(\S+) grpc=(\S+)", line)
+            if found:
+                return found.groups()
+            if not line:
+                raise ServerError(f"crierd did not start: {self._last_words()}")
+        raise ServerError(f"crierd was not ready within {DEADLINE} s: {self._last_words()}")
+
+    def _last_words(self):
+        log = Path(self._log.name).read_text(encoding="utf-8", errors="replace")
+        return "\n  ".join([self.command, *log.strip().splitlines()[-LAST_LINES:]])
+
+
+def shown(command):
+    """As a reader would type it in the repository's root."""
+    return " ".join(str(part).replace(f"{ROOT}/", "") for part in command)
