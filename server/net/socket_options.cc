@@ -1,7 +1,7 @@
 #include "server/net/socket_options.h"
 
+#include <linux/tcp.h>  // the C library's tcp_info ends before the counts of bytes
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 namespace crier {
@@ -16,5 +16,13 @@ bool SetTcpOption(int fd, int option, int value) {
 bool SetNoDelay(int fd) { return SetTcpOption(fd, TCP_NODELAY, 1); }
 
 bool SetNotSentLowWater(int fd, int bytes) { return SetTcpOption(fd, TCP_NOTSENT_LOWAT, bytes); }
+
+SendProgress SendProgressOf(int fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
+  return {.pending = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
+          .acknowledged = static_cast<uint32_t>(info.tcpi_bytes_acked)};
+}
 
 }  // namespace crier

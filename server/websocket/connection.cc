@@ -188,20 +188,28 @@ TimePoint Connection::CheckDeadlines(TimePoint now) {
     return now + options().close_timeout;
   }
   if (ping_sent_ > received) {
-    // A slow reader has to take all that lies before the ping first.
-    const TimePoint answer_at =
-        std::max(ping_sent_, stream_.last_unblocked()) + options().ping_timeout;
-    if (now >= answer_at) {
+    const TimePoint answer_at = ping_sent_ + options().ping_timeout;
+    if (now < answer_at) return std::min(answer_at, silent_at);
+    if (!PingIsOnItsWay()) {
       Close(Outcome::kIdleTimeout, "no answer to a ping");
       return now + options().close_timeout;
     }
-    return std::min(answer_at, silent_at);
+    ping_sent_ = now;
+    return now + options().ping_timeout;
   }
   const TimePoint ping_at = received + options().ping_interval;
   if (now < ping_at) return std::min(ping_at, silent_at);
   ping_sent_ = now;
+  before_ping_ = SendProgressOf(stream_.native_handle());
   stream_.Ping();
   return now + options().ping_timeout;
+}
+
+// A slow reader has to take all that lies before the ping first: true while something did when this
+// was last looked at, and the peer has taken some of it since.
+bool Connection::PingIsOnItsWay() {
+  const SendProgress before = std::exchange(before_ping_, SendProgressOf(stream_.native_handle()));
+  return before.pending && before_ping_.acknowledged != before.acknowledged;
 }
 
 }  // namespace crier

@@ -24,6 +24,7 @@
 
 #include "server/engine/session.h"
 #include "server/engine/transport.h"
+#include "server/net/socket_options.h"
 #include "server/websocket/beast_stream.h"
 #include "server/websocket/dialect.h"
 #include "server/websocket/gather_stream.h"
@@ -84,6 +85,7 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   void OnReadError(error_code error);
 
   void SendClose(std::string reason);
+  bool PingIsOnItsWay();
   void LimitEnd();
   void Finish();
 
@@ -102,7 +104,9 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   // Of a close that came before the upgrade was through.
   std::unique_ptr<std::string> early_close_;
 
+  // When the ping was sent, or was last seen to have yet to reach the peer.
   TimePoint ping_sent_{};
+  SendProgress before_ping_;  // at that time
   // Where it is set: the connection is cut off then.
   TimePoint cut_off_at_{};
 

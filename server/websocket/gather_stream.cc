@@ -99,7 +99,6 @@ void GatherStream::BecomeWritable() {
   blocked_ = false;
   interest_ &= ~static_cast<uint32_t>(EPOLLOUT);
   if (polled_) poller_->Change(fd_.get(), interest_, this);
-  last_unblocked_ = poller_->now();
   if (session_ != nullptr) session_->SetBlocked(false);
   Flush();
 }

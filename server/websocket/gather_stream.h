@@ -156,11 +156,9 @@ class GatherStream : private Poller::Target, private SendBatch::Sender {
   // A send has failed.
   bool broken() const { return broken_; }
 
-  // When a byte was last received, when the kernel last took one, and when it last took some again
-  // after it had taken none: all as of the shard's last tick.
+  // When a byte was last received, and when the kernel last took one, as of the shard's last tick.
   TimePoint last_received() const { return last_received_; }
   TimePoint last_taken() const { return last_taken_; }
-  TimePoint last_unblocked() const { return last_unblocked_; }
 
  private:
   // What waits to be sent besides the session's ranges, in this order. Exists only while something
@@ -233,7 +231,6 @@ class GatherStream : private Poller::Target, private SendBatch::Sender {
 
   TimePoint last_received_;
   TimePoint last_taken_;
-  TimePoint last_unblocked_{};
 };
 
 }  // namespace crier

@@ -101,6 +101,33 @@ TEST_F(WebSocketLimitsTest, WhoNeitherSendsNorTakesIsLeft) {
   EXPECT_EQ(ClosedErrors(), 1);
 }
 
+// A ping lies behind all that was sent before it, and who reads slowly comes to it late.
+TEST_F(WebSocketLimitsTest, ASlowReaderIsKeptWhileItIsOnItsWayToThePing) {
+  use_fake_clock = true;
+  Start();
+  WebSocketClient slow = Connect({.target = "/ws", .headers = {}, .receive_buffer = 8 << 10});
+  WebSocketClient sender = Connect();
+  constexpr int kMessages = 5;
+  for (int i = 0; i < kMessages; ++i) {
+    sender.SendText(Say("broadcast", std::string(4000, 'x')));
+    ASSERT_THAT(sender.ReadText(), HasSubstr("broadcast"));
+  }
+  ASSERT_EQ(LaggingCount(), 0) << "the kernel took it all, and the ping goes behind it";
+  sender.Drop();
+  PassTime(26s);
+  for (int i = 0; i < kMessages; ++i) {
+    ASSERT_THAT(slow.ReadText(), HasSubstr("broadcast")) << i;
+    PassTime(4s);
+    ASSERT_EQ(EndedCount(Outcome::kIdleTimeout), 0) << i;
+  }
+  const auto ping = slow.ReadFrame();
+  ASSERT_TRUE(ping);
+  EXPECT_EQ(ping->opcode, kPing);
+  slow.SendFrame(kPong, ping->payload);
+  PassTime(20s);
+  EXPECT_EQ(ConnectionCount(), 1);
+}
+
 TEST_F(WebSocketLimitsTest, AClientThatDoesNotAnswerACloseIsCutOff) {
   use_fake_clock = true;
   Start();
