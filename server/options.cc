@@ -67,6 +67,9 @@ ABSL_FLAG(absl::Duration, ping_timeout, absl::Seconds(10),
           "A pinged client has so long to send something; any byte is an answer.");
 ABSL_FLAG(absl::Duration, idle_timeout, absl::Seconds(35),
           "A client that neither sends nor takes a byte for so long is closed.");
+ABSL_FLAG(absl::Duration, gather_time, absl::Milliseconds(5),
+          "A shard that is busy with broadcasts, several of them in each write, pauses at most so "
+          "long before it writes again: fewer and longer writes; 0 means never.");
 ABSL_FLAG(absl::Duration, drain_time, absl::Seconds(10),
           "On SIGTERM, sessions are closed spread over this time, and then the server exits.");
 
@@ -108,7 +111,7 @@ constexpr FlagHelp kLogs[] = {
 constexpr FlagHelp kTimes[] = {
     {"handshake_timeout", "TIME", kTime}, {"ping_interval", "TIME", kTime},
     {"ping_timeout", "TIME", kTime},      {"idle_timeout", "TIME", kTime},
-    {"drain_time", "TIME", kTime},
+    {"gather_time", "TIME", kTime},       {"drain_time", "TIME", kTime},
 };
 constexpr FlagHelp kProcess[] = {
     {"shards", "N", kNumber},
@@ -247,6 +250,8 @@ void ReadTimes(Reader* reader, ServerOptions* options) {
                                "), or clients are closed before they are asked"));
   options->grpc.keepalive_time = websocket.ping_interval;
   options->grpc.keepalive_timeout = websocket.ping_timeout;
+  options->engine.gather_time =
+      reader->Time(FLAGS_gather_time, absl::ZeroDuration(), absl::Seconds(1));
   options->drain_time = reader->Time(FLAGS_drain_time, absl::ZeroDuration(), absl::Hours(1));
 }
 

@@ -143,8 +143,10 @@ void Fanout::Publish(int64_t due) {
 
 void Fanout::FeedSlow(int64_t now) {
   if (options().slow == 0 || now < next_feed_) return;
+  // What a late feed missed comes with it: they are slow, but by the clock.
+  const int64_t due = next_feed_ == 0 ? kFeedInterval : now - next_feed_ + kFeedInterval;
   next_feed_ = now + kFeedInterval;
-  const uint64_t bytes = std::max<uint64_t>(options().slow_rate * kFeedInterval / kSecond, 1);
+  const uint64_t bytes = std::max<uint64_t>(options().slow_rate * due / kSecond, 1);
   for (uint32_t slot = 0; slot < receivers_.size(); ++slot) {
     if (receivers_[slot].group == kSlow && !receivers_[slot].ended) swarm().Grant(slot, bytes);
   }

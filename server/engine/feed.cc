@@ -43,7 +43,7 @@ void Feed::RemoveFollower(Subscription* subscription) {
   if (started()) follower_count_->fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Feed::BeginPass() {
+uint64_t Feed::BeginPass() {
   const uint64_t head = log().head();
   if (passes_.size() == kMostOpenPasses) {
     for (Subscription* subscription : followers_) Release(subscription);
@@ -62,7 +62,7 @@ void Feed::BeginPass() {
     }
     subscription->session->MarkReady(subscription);
   }
-  last_pass_head_ = head;
+  return head - std::exchange(last_pass_head_, head);
 }
 
 void Feed::Release(Subscription* subscription) {

@@ -64,7 +64,8 @@ class Feed {
   // each follower that can take bytes, and for none that lags or, having lagged, still catches up.
 
   // Begins a pass up to the log's head and marks every follower ready. Call HandedThrough after.
-  void BeginPass();
+  // Returns how many events have come since the pass before.
+  uint64_t BeginPass();
   // The follower has taken everything, or has begun to lag, or leaves: no pass waits for it.
   void Release(Subscription* subscription);
   // The offset up to which every pass is complete.

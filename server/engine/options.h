@@ -46,6 +46,10 @@ struct EngineOptions {
   std::chrono::milliseconds dedupe_window = std::chrono::minutes(5);
   size_t dedupe_entries = 100'000;
 
+  // What a busy shard's round of broadcasts waits at most, so that its writes carry more
+  // (round_pace.h); zero: rounds never wait.
+  std::chrono::milliseconds gather_time{5};
+
   // Reconnect slots are spread over so long.
   std::chrono::milliseconds reconnect_spread = std::chrono::seconds(10);
 };

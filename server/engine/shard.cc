@@ -27,6 +27,7 @@ Shard::Shard(Engine* engine, size_t index, ShardMetrics* metrics)
       index_(index),
       metrics_(metrics),
       direct_dedupe_(engine->options().dedupe_window, engine->options().dedupe_entries),
+      pace_(engine->clock(), engine->options().gather_time),
       outboxes_(engine->options().shards) {
   Post([this] {
     empty_topic_ = FeedOf("", &CanonicalEncoding());
@@ -160,27 +161,56 @@ void Shard::Flush() {
   dirty_topics_.clear();
   // First, so that other shards work on theirs while this one does.
   SendOutboxes();
-  for (Feed* feed : dirty_feeds_) {
-    feed->dirty = false;
-    feed->BeginPass();
-    ReportHanded(feed);
-  }
-  dirty_feeds_.clear();
+  if (round_.empty()) BeginRound();
   WakeReadySessions();
   SendOutboxes();
 }
 
+// One round after the other, so that nobody gets a second turn before everyone has had the first,
+// and so that a feed looks through its followers once per round.
+void Shard::BeginRound() {
+  if (!dirty_feeds_.empty() && !pausing_) {
+    const Duration wait = pace_.Wait();
+    if (wait == Duration::zero()) {
+      BeginPasses();
+    } else {
+      pausing_ = true;
+      pause_.expires_after(wait);
+      pause_.async_wait([this](const boost::system::error_code& error) {
+        if (error) return;
+        pausing_ = false;
+        ScheduleFlush();
+      });
+    }
+  }
+  round_.swap(ready_);
+}
+
+void Shard::BeginPasses() {
+  uint64_t depth = 0;
+  for (Feed* feed : dirty_feeds_) {
+    feed->dirty = false;
+    depth = std::max(depth, feed->BeginPass());
+    ReportHanded(feed);
+  }
+  dirty_feeds_.clear();
+  pace_.Begin(depth);
+}
+
 void Shard::WakeReadySessions() {
+  const bool round = !round_.empty();
   for (int i = 0; i < kWakesPerFlush; ++i) {
-    const bool first = !answered_.empty() && (i < kAnsweredFirst || ready_.empty());
-    ReadyList& list = first ? answered_ : ready_;
+    const bool first = !answered_.empty() && (i < kAnsweredFirst || round_.empty());
+    ReadyList& list = first ? answered_ : round_;
     if (list.empty()) break;
     Session& session = list.front();
     list.pop_front();
     session.Wake();
   }
   for (auto& submit : after_wakes_) submit();
-  if (!ready_.empty() || !answered_.empty()) ScheduleFlush();
+  if (round && round_.empty()) pace_.End();
+  const bool more = !answered_.empty() || !round_.empty() || !ready_.empty();
+  if (more || (!dirty_feeds_.empty() && !pausing_)) ScheduleFlush();
 }
 
 // --- Sessions.

@@ -29,6 +29,7 @@
 #include "server/engine/directory.h"
 #include "server/engine/feed.h"
 #include "server/engine/presence.h"
+#include "server/engine/round_pace.h"
 #include "server/engine/session.h"
 #include "server/engine/topic.h"
 #include "server/metrics/metrics.h"
@@ -97,7 +98,7 @@ class Shard {
   void SendTo(size_t shard, Task task);
   // Makes sure that a flush comes behind the handlers that are ready now.
   void ScheduleFlush();
-  // Wakes the session in one of the next flushes; AddAnswered: before those of AddReady.
+  // Wakes the session in the next round; AddAnswered: in the next flush, before those of a round.
   void AddReady(Session* session);
   void AddAnswered(Session* session);
 
@@ -185,6 +186,8 @@ class Shard {
   using Feeds = absl::InlinedVector<std::unique_ptr<Feed>, 1>;
 
   void Flush();
+  void BeginRound();
+  void BeginPasses();
   void WakeReadySessions();
   void SendOutboxes();
   void ArmTimer();
@@ -209,8 +212,9 @@ class Shard {
   StringMap<Feeds> feeds_;
   Feed* empty_topic_ = nullptr;
   uint64_t last_feed_ticket_ = 0;
-  ReadyList ready_;
   ReadyList answered_;
+  ReadyList round_;  // whose turn is still to come in the round under way
+  ReadyList ready_;  // of the next round
   absl::flat_hash_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<uint64_t> expecting_hello_[2];  // since this tick, and since the one before
 
@@ -218,6 +222,9 @@ class Shard {
   DedupeTable direct_dedupe_;
 
   bool flush_scheduled_ = false;
+  RoundPace pace_;
+  bool pausing_ = false;  // a flush comes when pause_ is over
+  boost::asio::steady_timer pause_{io_};
   std::vector<Topic*> dirty_topics_;
   std::vector<Feed*> dirty_feeds_;
   std::vector<std::vector<Task>> outboxes_;  // by shard

@@ -22,6 +22,7 @@ SendProgress SendProgressOf(int fd) {
   socklen_t size = sizeof info;
   if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
   return {.pending = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
+          .retransmitting = info.tcpi_retransmits > 0,
           .acknowledged = static_cast<uint32_t>(info.tcpi_bytes_acked)};
 }
 

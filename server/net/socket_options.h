@@ -19,7 +19,8 @@ bool SetNotSentLowWater(int fd, int bytes = kNotSentLowWaterBytes);
 
 // What was sent on a connection, as the peer's TCP has acknowledged it.
 struct SendProgress {
-  bool pending = false;       // some bytes have not been acknowledged
+  bool pending = false;         // some bytes have not been acknowledged
+  bool retransmitting = false;  // and the peer's TCP is silent
   uint32_t acknowledged = 0;  // bytes, from the connection's start; the lowest 32 bits of the count
 };
 // Of a socket that is no TCP connection: nothing pending, nothing acknowledged.

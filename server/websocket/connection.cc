@@ -190,12 +190,9 @@ TimePoint Connection::CheckDeadlines(TimePoint now) {
   if (ping_sent_ > received) {
     const TimePoint answer_at = ping_sent_ + options().ping_timeout;
     if (now < answer_at) return std::min(answer_at, silent_at);
-    if (!PingIsOnItsWay()) {
-      Close(Outcome::kIdleTimeout, "no answer to a ping");
-      return now + options().close_timeout;
-    }
-    ping_sent_ = now;
-    return now + options().ping_timeout;
+    if (PingIsOnItsWay(now)) return std::min(now + options().ping_timeout, silent_at);
+    Close(Outcome::kIdleTimeout, "no answer to a ping");
+    return now + options().close_timeout;
   }
   const TimePoint ping_at = received + options().ping_interval;
   if (now < ping_at) return std::min(ping_at, silent_at);
@@ -205,11 +202,17 @@ TimePoint Connection::CheckDeadlines(TimePoint now) {
   return now + options().ping_timeout;
 }
 
-// A slow reader has to take all that lies before the ping first: true while something did when this
-// was last looked at, and the peer has taken some of it since.
-bool Connection::PingIsOnItsWay() {
+// A slow reader has to take all that lies before the ping first. While some does, its time to
+// answer begins anew each time that it has taken some, and a closed window may stay closed for
+// idle_timeout.
+bool Connection::PingIsOnItsWay(TimePoint now) {
   const SendProgress before = std::exchange(before_ping_, SendProgressOf(stream_.native_handle()));
-  return before.pending && before_ping_.acknowledged != before.acknowledged;
+  if (!before.pending) return false;
+  if (before_ping_.acknowledged != before.acknowledged) {
+    ping_sent_ = now;
+    return true;
+  }
+  return !before_ping_.retransmitting && now < ping_sent_ + options().idle_timeout;
 }
 
 }  // namespace crier

@@ -85,7 +85,7 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   void OnReadError(error_code error);
 
   void SendClose(std::string reason);
-  bool PingIsOnItsWay();
+  bool PingIsOnItsWay(TimePoint now);
   void LimitEnd();
   void Finish();
 
@@ -104,7 +104,7 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   // Of a close that came before the upgrade was through.
   std::unique_ptr<std::string> early_close_;
 
-  // When the ping was sent, or was last seen to have yet to reach the peer.
+  // When the ping was sent, or what lies before it was last seen to have moved.
   TimePoint ping_sent_{};
   SendProgress before_ping_;  // at that time
   // Where it is set: the connection is cut off then.

@@ -1,6 +1,9 @@
 // In which order sessions get their turn when many have something to be sent.
 #include <algorithm>
+#include <chrono>
+#include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "tests/support/engine_fixture.h"
@@ -10,10 +13,13 @@ namespace {
 
 class TurnsTest : public EngineTest {
  protected:
+  // How long a turn takes.
+  std::chrono::microseconds turn{0};
+
   // Takes all it is offered, and notes that it was its turn.
   class Client final : public Transport {
    public:
-    Client(Engine* engine, std::vector<Client*>* turns) : turns_(turns) {
+    Client(TurnsTest* test, Engine* engine) : test_(*test) {
       SessionOptions session;
       session.kind = TransportKind::kGrpc;
       session.encoding = &CanonicalEncoding();
@@ -24,7 +30,8 @@ class TurnsTest : public EngineTest {
     ~Client() override { session_->End(Outcome::kOk); }
 
     void Wake() override {
-      turns_->push_back(this);
+      test_.turns_.push_back(this);
+      test_.clock.Advance(test_.turn);
       size_t bytes = 0;
       for (const Slice& slice : session_->Peek(1 << 20)) bytes += slice.size;
       if (bytes > 0) session_->Take(bytes);
@@ -41,19 +48,34 @@ class TurnsTest : public EngineTest {
     }
 
    private:
-    std::vector<Client*>* const turns_;
+    TurnsTest& test_;
     Session* session_;
   };
 
   void JoinMany(size_t count) {
     while (clients_.size() < count) {
-      clients_.push_back(std::make_unique<Client>(&engine(), &turns_));
+      clients_.push_back(std::make_unique<Client>(this, &engine()));
     }
     turns_.clear();
   }
   size_t TurnOf(const std::unique_ptr<Client>& client) const {
     return static_cast<size_t>(std::find(turns_.begin(), turns_.end(), client.get()) -
                                turns_.begin());
+  }
+
+  // So many events for everyone, handed out in one round.
+  void Broadcast(uint64_t events) {
+    for (uint64_t i = 0; i < events; ++i) clients_[0]->Say(v1::BROADCAST);
+    engine().RunUntilIdle();
+  }
+  // Lets the shard run until `condition` holds.
+  bool Eventually(const std::function<bool()>& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      engine().shard(0).Poll();
+    }
+    return true;
   }
 
   std::vector<std::unique_ptr<Client>> clients_;
@@ -81,6 +103,74 @@ TEST_F(TurnsTest, AnswersWithoutEndDoNotStopABroadcast) {
     for (size_t i = 600; i < 1000; ++i) broadcast_to += TurnOf(clients_[i]) < turns_.size();
   }
   EXPECT_EQ(broadcast_to, 400u);
+}
+
+// --- Rounds.
+
+TEST_F(TurnsTest, NobodyHasASecondTurnBeforeEveryoneHadTheFirst) {
+  JoinMany(1000);
+  clients_[0]->Say(v1::BROADCAST);
+  // Something new comes in while the round is under way.
+  while (turns_.size() < 3000) {
+    engine().shard(0).Poll();
+    clients_[0]->Say(v1::BROADCAST);
+  }
+  for (size_t round = 0; round < 3; ++round) {
+    const auto begin = turns_.begin() + static_cast<ptrdiff_t>(round * 1000);
+    EXPECT_EQ(std::set<Client*>(begin, begin + 1000).size(), 1000u) << round;
+  }
+}
+
+TEST_F(TurnsTest, AfterARoundOfManyEventsEachTheNextOneGathers) {
+  turn = std::chrono::microseconds(10);
+  JoinMany(100);
+  Broadcast(RoundPace::kDeep);
+  ASSERT_EQ(turns_.size(), 100u);
+
+  // The round took 1 ms of the engine's time; four fifths of that have to pass.
+  turns_.clear();
+  turn = {};
+  clients_[0]->Say(v1::BROADCAST);
+  clock.Advance(std::chrono::microseconds(700));
+  clients_[1]->Say(v1::DIRECT);
+  ASSERT_TRUE(Eventually([this] { return !turns_.empty(); })) << "an answer never waits";
+  EXPECT_EQ(turns_, (std::vector<Client*>{clients_[1].get()}));
+
+  clients_[0]->Say(v1::BROADCAST);
+  clock.Advance(std::chrono::microseconds(100));
+  EXPECT_TRUE(Eventually([this] { return turns_.size() == 101; }));
+  engine().RunUntilIdle();
+  EXPECT_EQ(turns_.size(), 101u) << "both events in one turn";
+}
+
+TEST_F(TurnsTest, ARoundWaitsNoLongerThanGatherTime) {
+  options.gather_time = std::chrono::milliseconds(3);
+  turn = std::chrono::milliseconds(1);
+  JoinMany(100);
+  Broadcast(RoundPace::kDeep);
+  turns_.clear();
+  clients_[0]->Say(v1::BROADCAST);
+  clock.Advance(std::chrono::milliseconds(3));
+  EXPECT_TRUE(Eventually([this] { return turns_.size() == 100; }));
+}
+
+TEST_F(TurnsTest, ARoundOfFewEventsMakesNothingWait) {
+  turn = std::chrono::milliseconds(1);
+  JoinMany(100);
+  Broadcast(RoundPace::kDeep - 1);
+  turns_.clear();
+  Broadcast(1);
+  EXPECT_EQ(turns_.size(), 100u);
+}
+
+TEST_F(TurnsTest, WithoutGatherTimeNothingWaits) {
+  options.gather_time = {};
+  turn = std::chrono::milliseconds(1);
+  JoinMany(100);
+  Broadcast(100);
+  turns_.clear();
+  Broadcast(1);
+  EXPECT_EQ(turns_.size(), 100u);
 }
 
 }  // namespace
