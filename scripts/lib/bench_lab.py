@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import machine
-from crierd_process import CrierdProcess, shown
+from crierd_process import CrierdProcess, PinnedServer, shown
 
 DEADLINE = 60  # seconds that a program may take besides what it was asked for
 SERVER_CORE, GENERATOR_CORE = 0, 1
@@ -24,10 +24,12 @@ class BenchError(Exception):
 
 @dataclass
 class Build:
-    """A folder of a build: bin/crierd, bin/crier, tests/bench/floor."""
+    """A folder of a build: bin/crierd and bin/crier. `floors`: the folder of the build that the floors
+    are of; by default the same."""
     name: str
     folder: Path
     flags: list = field(default_factory=list)
+    floors: Path = None
 
     @property
     def crierd(self):
@@ -39,10 +41,14 @@ class Build:
 
     @property
     def floor(self):
-        return self.folder / "tests/bench/floor"
+        return (self.floors or self.folder) / "tests/bench/floor"
 
-    def check(self, floor):
-        for program in [self.crierd, self.crier] + ([self.floor] if floor else []):
+    @property
+    def grpc_floor(self):
+        return (self.floors or self.folder) / "tests/bench/grpc_floor"
+
+    def check(self):
+        for program in [self.crierd, self.crier, self.floor, self.grpc_floor]:
             if not os.access(program, os.X_OK):
                 raise BenchError(f"there is no {program}; build first (scripts/bench does, without "
                                  "--build and --compare)")
@@ -114,6 +120,12 @@ class Lab:
 
     def server(self, *flags, cores=(SERVER_CORE,)):
         server = Server(self.build.crierd, [*flags, *self.build.flags], cores)
+        self.note(server.command)
+        return server
+
+    def grpc_floor(self):
+        """A gRPC server that does nothing but what a fan-out takes (tests/bench/grpc_floor.cc)."""
+        server = PinnedServer(self.build.grpc_floor, [], (SERVER_CORE,))
         self.note(server.command)
         return server
 

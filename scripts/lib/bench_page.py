@@ -54,6 +54,10 @@ def _reached(row, number):
     return "" if row.then is None else "not yet"
 
 
+def _floor(row, figures):
+    return f"{figures['floor']:.3g} us" if "cpu" in figures else value(row, figures["floor"])
+
+
 def _cells(outcome):
     row, figures = outcome.row, outcome.figures
     number = figures[row.key]
@@ -70,7 +74,7 @@ def _cells(outcome):
         f"**{row.title}**: {row.definition}",
         value(row, number) + (f" ({spread})" if len(outcome.runs) > 1 else ""),
         f"{figures['cpu']:.3g} us" if "cpu" in figures else "",
-        f"{figures['floor']:.3g} us, {figures['ratio']:.2f} x" if "floor" in figures else "",
+        f"{_floor(row, figures)}, {figures['ratio']:.2f} x" if "floor" in figures else "",
         show(figures["rate"], "per second") if "rate" in figures else "",
         latency,
         f"{value(row, row.first)} / {value(row, row.then)}".strip(" /") or "none set",

@@ -1,4 +1,4 @@
-"""A crierd that is started here: pinned to cores, on ports that the system gives."""
+"""A server that is started here, crierd mostly: pinned to cores, on ports that the system gives."""
 
 import re
 import select
@@ -19,17 +19,18 @@ class ServerError(Exception):
     """What is wrong with a server, in words for whoever named it."""
 
 
-class CrierdProcess:
-    """Runs for as long as a `with` lasts, on `cores` only, with a shard for each of them unless the
-    flags say how many. `log`: a path for its log; without one it is gone when the server is.
+class PinnedServer:
+    """Runs for as long as a `with` lasts, on `cores` only. `ports`: the arguments by which it takes
+    ports from the system. `log`: a path for its log; without one it is gone when the server is.
 
-    `command`: what runs, but for the ports. While it runs: `pid`, `version`, `http` and `grpc`.
+    It says on a line of its own where it listens: NAME ready [http=ADDRESS] [grpc=ADDRESS].
+    `command`: what runs, but for the ports. While it runs: `pid`, `version` (that NAME), `http` and
+    `grpc`.
     """
 
-    def __init__(self, program, flags, cores, log=None):
-        if not any(flag.lstrip("-").startswith("shards") for flag in flags):
-            flags = [f"--shards={len(cores)}", *flags]
+    def __init__(self, program, flags, cores, ports=(), log=None):
         self.flags = flags
+        self._ports = ports
         self._pinned = ["taskset", "--cpu-list", machine.core_list(cores), program]
         self.command = shown([*self._pinned, *flags])
         self.version = self.http = self.grpc = None
@@ -40,7 +41,7 @@ class CrierdProcess:
         self._log = open(self._log_path, "wb") if self._log_path else tempfile.NamedTemporaryFile()
         # Unbuffered: select() does not see what Python has read ahead.
         self._process = subprocess.Popen(
-            [*self._pinned, "--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0", *self.flags],
+            [*self._pinned, *self._ports, *self.flags],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log, bufsize=0)
         try:
             self.version, self.http, self.grpc = self._ready()
@@ -67,16 +68,33 @@ class CrierdProcess:
         end = time.monotonic() + DEADLINE
         while select.select([self._process.stdout], [], [], max(0, end - time.monotonic()))[0]:
             line = self._process.stdout.readline().decode(errors="replace")
-            found = re.match(r"(crierd \S+) ready http=(\S+) grpc=(\S+)", line)
+            found = re.match(r"(.+) ready(?: http=(\S+))?(?: grpc=(\S+))?", line)
             if found:
                 return found.groups()
             if not line:
-                raise ServerError(f"crierd did not start: {self._last_words()}")
-        raise ServerError(f"crierd was not ready within {DEADLINE} s: {self._last_words()}")
+                raise ServerError(f"{self._name()} did not start: {self._last_words()}")
+        raise ServerError(
+            f"{self._name()} was not ready within {DEADLINE} s: {self._last_words()}")
+
+    def _name(self):
+        return Path(self._pinned[-1]).name
 
     def _last_words(self):
         log = Path(self._log.name).read_text(encoding="utf-8", errors="replace")
         return "\n  ".join([self.command, *log.strip().splitlines()[-LAST_LINES:]])
+
+
+class CrierdProcess(PinnedServer):
+    """With a shard for each core, unless the flags say how many."""
+
+    def __init__(self, program, flags, cores, log=None):
+        if not any(flag.lstrip("-").startswith("shards") for flag in flags):
+            flags = [f"--shards={len(cores)}", *flags]
+        super().__init__(program, flags, cores,
+                         ["--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0"], log)
+
+    def _name(self):
+        return "crierd"
 
 
 def shown(command):
