@@ -51,6 +51,7 @@ uint64_t Feed::BeginPass() {
   }
   const uint64_t number = first_pass_ + passes_.size();
   Pass& pass = passes_.emplace_back(Pass{.head = head, .waiting = 0});
+  const bool first = GoesFirst();
   for (Subscription* subscription : followers_) {
     if (subscription->pending != nullptr || subscription->held) continue;
     if (subscription->next > head) continue;
@@ -60,7 +61,7 @@ uint64_t Feed::BeginPass() {
       ++pass.waiting;
       if (subscription->waited_from == 0) subscription->waited_from = number;
     }
-    subscription->session->MarkReady(subscription);
+    subscription->session->MarkReady(subscription, first);
   }
   return head - std::exchange(last_pass_head_, head);
 }

@@ -14,6 +14,7 @@
 
 #include "server/engine/encoding.h"
 #include "server/engine/event_log.h"
+#include "server/engine/round_pace.h"
 #include "server/engine/subscription.h"
 
 namespace crier {
@@ -57,13 +58,18 @@ class Feed {
   void AddFollower(Subscription* subscription);
   void RemoveFollower(Subscription* subscription);
   const std::vector<Subscription*>& followers() const { return followers_; }
+  // So few followers, and so few new events, that these need not wait for a round.
+  bool GoesFirst() const {
+    return followers_.size() <= kFewFollowers && log().head() - last_pass_head_ < RoundPace::kDeep;
+  }
 
   // --- Passes: who was handed what (for ws_broadcast_duration_seconds).
   //
   // A pass is one flush's attempt to hand this feed's new events to all its followers. It waits for
   // each follower that can take bytes, and for none that lags or, having lagged, still catches up.
 
-  // Begins a pass up to the log's head and marks every follower ready. Call HandedThrough after.
+  // Begins a pass up to the log's head and marks every follower ready, with the answers where it
+  // GoesFirst. Call HandedThrough after.
   // Returns how many events have come since the pass before.
   uint64_t BeginPass();
   // The follower has taken everything, or has begun to lag, or leaves: no pass waits for it.
@@ -77,6 +83,9 @@ class Feed {
   bool pinned = false;            // stays without followers
 
  private:
+  // Their turns are a fraction of what a flush has for answers.
+  static constexpr size_t kFewFollowers = 64;
+
   struct Pass {
     uint64_t head;
     uint32_t waiting;

@@ -1,11 +1,11 @@
 // How closely rounds follow one another on a busy shard.
 //
-// A round gives each session that a broadcast has made ready one turn. On a busy shard the next
-// round begins as soon as the last one ends, and each write carries what came in between. Where
-// that is several events per write anyway, the shard is better off with fewer and longer writes: a
-// write costs the kernel some 4 us, and each event in it some 0.2 us (docs/benchmarks.md). So after
-// such a round the next one waits, for a part of the time that the round took. Rounds of few events
-// per session never make anything wait.
+// A round gives each session that a broadcast to many has made ready one turn. On a busy shard the
+// next round begins as soon as the last one ends, and each write carries what came in between.
+// Where that is several events per write anyway, the shard is better off with fewer and longer
+// writes: a write costs the kernel some 4 us, and each event in it some 0.2 us
+// (docs/benchmarks.md). So after such a round the next one waits, for a part of the time that the
+// round took. Rounds of few events per session never make anything wait.
 #ifndef CRIER_SERVER_ENGINE_ROUND_PACE_H_
 #define CRIER_SERVER_ENGINE_ROUND_PACE_H_
 

@@ -138,8 +138,8 @@ class Session : public ReadyHook {
   void Open();
   // Puts an event into the mailbox.
   void Deliver(const v1::Event& event, TimePoint at);
-  // The feed of this subscription has something for it.
-  void MarkReady(Subscription* subscription);
+  // The feed of this subscription has something for it. `first`: its turn comes with the answers.
+  void MarkReady(Subscription* subscription, bool first = false);
   // The feed can be read: the cursor gets its start.
   void StartCursor(Subscription* subscription);
   // The first frame has not come in time: sends what was held back for it.

@@ -28,10 +28,14 @@ void Session::Deliver(const v1::Event& event, TimePoint at) {
   EnqueueAnswered();
 }
 
-void Session::MarkReady(Subscription* subscription) {
+void Session::MarkReady(Subscription* subscription, bool first) {
   if (subscription->held) return;
   if (!std::exchange(subscription->ready, true)) ready_.push_back(subscription);
-  EnqueueReady();
+  if (first) {
+    EnqueueAnswered();
+  } else {
+    EnqueueReady();
+  }
 }
 
 void Session::EnqueueReady() {

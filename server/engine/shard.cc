@@ -11,11 +11,6 @@
 namespace crier {
 namespace {
 
-// After so many sessions a flush lets other handlers run: a broadcast to many thousands must not
-// keep a newly readable socket waiting.
-constexpr int kWakesPerFlush = 256;
-// Of these, sessions with answers go first, but not so many that broadcasts would stand still.
-constexpr int kAnsweredFirst = 192;
 // A drain closes at least so many sessions per tick, so that a handful does not take its time.
 constexpr size_t kLeastDrainedPerTick = 200;
 constexpr uint64_t kTicksPerSecond = std::chrono::seconds(1) / kTickInterval;
@@ -26,8 +21,8 @@ Shard::Shard(Engine* engine, size_t index, ShardMetrics* metrics)
     : engine_(engine),
       index_(index),
       metrics_(metrics),
+      turns_(io_, engine->clock(), engine->options().gather_time, [this] { ScheduleFlush(); }),
       direct_dedupe_(engine->options().dedupe_window, engine->options().dedupe_entries),
-      pace_(engine->clock(), engine->options().gather_time),
       outboxes_(engine->options().shards) {
   Post([this] {
     empty_topic_ = FeedOf("", &CanonicalEncoding());
@@ -90,7 +85,7 @@ void Shard::AddTicker(absl::AnyInvocable<void(TimePoint)> ticker) {
 
 void Shard::AfterWakes(absl::AnyInvocable<void()> submit) {
   assert(IsCurrent());
-  after_wakes_.push_back(std::move(submit));
+  turns_.AfterRun(std::move(submit));
 }
 
 void Shard::ArmTimer() {
@@ -141,12 +136,12 @@ void Shard::ScheduleFlush() {
 }
 
 void Shard::AddReady(Session* session) {
-  ready_.push_back(*session);
+  turns_.Add(session);
   ScheduleFlush();
 }
 
 void Shard::AddAnswered(Session* session) {
-  answered_.push_back(*session);
+  turns_.AddFirst(session);
   ScheduleFlush();
 }
 
@@ -161,56 +156,29 @@ void Shard::Flush() {
   dirty_topics_.clear();
   // First, so that other shards work on theirs while this one does.
   SendOutboxes();
-  if (round_.empty()) BeginRound();
-  WakeReadySessions();
+  // A room of a few does not wait for a broadcast to thousands.
+  BeginPasses(/*only_first=*/true);
+  // One round after the other, so that nobody gets a second turn before everyone has had the first,
+  // and so that a large feed looks through its followers once per round.
+  if (turns_.round_is_over()) {
+    const bool broadcast = !dirty_feeds_.empty() && turns_.MayBroadcast();
+    turns_.BeginRound(broadcast ? BeginPasses(/*only_first=*/false) : 0);
+  }
+  turns_.Run();
   SendOutboxes();
+  if (turns_.waiting() || (!dirty_feeds_.empty() && !turns_.pausing())) ScheduleFlush();
 }
 
-// One round after the other, so that nobody gets a second turn before everyone has had the first,
-// and so that a feed looks through its followers once per round.
-void Shard::BeginRound() {
-  if (!dirty_feeds_.empty() && !pausing_) {
-    const Duration wait = pace_.Wait();
-    if (wait == Duration::zero()) {
-      BeginPasses();
-    } else {
-      pausing_ = true;
-      pause_.expires_after(wait);
-      pause_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return;
-        pausing_ = false;
-        ScheduleFlush();
-      });
-    }
-  }
-  round_.swap(ready_);
-}
-
-void Shard::BeginPasses() {
-  uint64_t depth = 0;
-  for (Feed* feed : dirty_feeds_) {
+uint64_t Shard::BeginPasses(bool only_first) {
+  uint64_t most = 0;
+  std::erase_if(dirty_feeds_, [this, only_first, &most](Feed* feed) {
+    if (only_first && !feed->GoesFirst()) return false;
     feed->dirty = false;
-    depth = std::max(depth, feed->BeginPass());
+    most = std::max(most, feed->BeginPass());
     ReportHanded(feed);
-  }
-  dirty_feeds_.clear();
-  pace_.Begin(depth);
-}
-
-void Shard::WakeReadySessions() {
-  const bool round = !round_.empty();
-  for (int i = 0; i < kWakesPerFlush; ++i) {
-    const bool first = !answered_.empty() && (i < kAnsweredFirst || round_.empty());
-    ReadyList& list = first ? answered_ : round_;
-    if (list.empty()) break;
-    Session& session = list.front();
-    list.pop_front();
-    session.Wake();
-  }
-  for (auto& submit : after_wakes_) submit();
-  if (round && round_.empty()) pace_.End();
-  const bool more = !answered_.empty() || !round_.empty() || !ready_.empty();
-  if (more || (!dirty_feeds_.empty() && !pausing_)) ScheduleFlush();
+    return true;
+  });
+  return most;
 }
 
 // --- Sessions.

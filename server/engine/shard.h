@@ -9,7 +9,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/intrusive/list.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,9 +28,9 @@
 #include "server/engine/directory.h"
 #include "server/engine/feed.h"
 #include "server/engine/presence.h"
-#include "server/engine/round_pace.h"
 #include "server/engine/session.h"
 #include "server/engine/topic.h"
+#include "server/engine/turns.h"
 #include "server/metrics/metrics.h"
 
 namespace crier {
@@ -181,14 +180,12 @@ class Shard {
 
  private:
   static constexpr uint64_t kDeliverySamples = 16;
-  using ReadyList = boost::intrusive::list<Session, boost::intrusive::base_hook<ReadyHook>,
-                                           boost::intrusive::constant_time_size<false>>;
   using Feeds = absl::InlinedVector<std::unique_ptr<Feed>, 1>;
 
   void Flush();
-  void BeginRound();
-  void BeginPasses();
-  void WakeReadySessions();
+  // Over the dirty feeds, or only over those that go first. Returns the most events that any
+  // brought.
+  uint64_t BeginPasses(bool only_first);
   void SendOutboxes();
   void ArmTimer();
   void TickSecond(TimePoint now);
@@ -204,7 +201,6 @@ class Shard {
   boost::asio::io_context io_{1};
   boost::asio::steady_timer timer_{io_};
   std::vector<absl::AnyInvocable<void(TimePoint)>> tickers_;
-  std::vector<absl::AnyInvocable<void()>> after_wakes_;
   uint64_t ticks_ = 0;
 
   // Sessions go before feeds and feeds before topics: each refers to the next.
@@ -212,9 +208,7 @@ class Shard {
   StringMap<Feeds> feeds_;
   Feed* empty_topic_ = nullptr;
   uint64_t last_feed_ticket_ = 0;
-  ReadyList answered_;
-  ReadyList round_;  // whose turn is still to come in the round under way
-  ReadyList ready_;  // of the next round
+  Turns turns_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<uint64_t> expecting_hello_[2];  // since this tick, and since the one before
 
@@ -222,9 +216,6 @@ class Shard {
   DedupeTable direct_dedupe_;
 
   bool flush_scheduled_ = false;
-  RoundPace pace_;
-  bool pausing_ = false;  // a flush comes when pause_ is over
-  boost::asio::steady_timer pause_{io_};
   std::vector<Topic*> dirty_topics_;
   std::vector<Feed*> dirty_feeds_;
   std::vector<std::vector<Task>> outboxes_;  // by shard

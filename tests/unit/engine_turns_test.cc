@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <vector>
@@ -15,6 +16,8 @@ class TurnsTest : public EngineTest {
  protected:
   // How long a turn takes.
   std::chrono::microseconds turn{0};
+  // What happens behind these turns, counted from 1, as soon as the shard handles something else.
+  std::map<size_t, std::function<void()>> behind;
 
   // Takes all it is offered, and notes that it was its turn.
   class Client final : public Transport {
@@ -32,6 +35,8 @@ class TurnsTest : public EngineTest {
     void Wake() override {
       test_.turns_.push_back(this);
       test_.clock.Advance(test_.turn);
+      const auto next = test_.behind.find(test_.turns_.size());
+      if (next != test_.behind.end()) session_->shard().Post(next->second);
       size_t bytes = 0;
       for (const Slice& slice : session_->Peek(1 << 20)) bytes += slice.size;
       if (bytes > 0) session_->Take(bytes);
@@ -40,10 +45,16 @@ class TurnsTest : public EngineTest {
     void Close(Outcome, std::string_view) override {}
 
     // Unlike FakeClient's, without running the engine.
-    void Say(v1::ActionType action) {
+    void Say(v1::ActionType action, std::string topic = {}) {
       v1::ClientFrame frame;
       frame.mutable_publish()->set_action_type(action);
+      frame.mutable_publish()->set_topic(std::move(topic));
       frame.mutable_publish()->set_body("x");
+      session_->Handle(std::move(frame), session_->shard().ArrivalNow());
+    }
+    void Follow(std::string topic) {
+      v1::ClientFrame frame;
+      frame.mutable_subscribe()->set_topic(std::move(topic));
       session_->Handle(std::move(frame), session_->shard().ArrivalNow());
     }
 
@@ -91,6 +102,19 @@ TEST_F(TurnsTest, AnAnswerDoesNotWaitForABroadcastToThousands) {
   EXPECT_GE(turns_.size(), clients_.size()) << "everyone got the broadcast";
 }
 
+TEST_F(TurnsTest, ASmallRoomDoesNotWaitForABroadcastToThousands) {
+  JoinMany(2000);
+  for (size_t i = 1990; i < 2000; ++i) clients_[i]->Follow("room");
+  engine().RunUntilIdle();
+  turns_.clear();
+  behind[100] = [this] { clients_[1990]->Say(v1::BROADCAST, "room"); };
+  clients_[0]->Say(v1::BROADCAST);
+  engine().RunUntilIdle();
+  // A flush has 256 turns: the one that was under way, and one until the message is in its topic.
+  for (size_t i = 1990; i < 2000; ++i) EXPECT_LT(TurnOf(clients_[i]), 522u) << i;
+  EXPECT_EQ(turns_.size(), 2000u) << "those in the room had both in one turn";
+}
+
 TEST_F(TurnsTest, AnswersWithoutEndDoNotStopABroadcast) {
   JoinMany(1000);
   clients_[0]->Say(v1::BROADCAST);
@@ -109,15 +133,18 @@ TEST_F(TurnsTest, AnswersWithoutEndDoNotStopABroadcast) {
 
 TEST_F(TurnsTest, NobodyHasASecondTurnBeforeEveryoneHadTheFirst) {
   JoinMany(1000);
-  clients_[0]->Say(v1::BROADCAST);
-  // Something new comes in while the round is under way.
-  while (turns_.size() < 3000) {
-    engine().shard(0).Poll();
-    clients_[0]->Say(v1::BROADCAST);
+  for (const size_t turns : {100, 500, 900, 1400}) {
+    behind[turns] = [this] { clients_[0]->Say(v1::BROADCAST); };
   }
-  for (size_t round = 0; round < 3; ++round) {
-    const auto begin = turns_.begin() + static_cast<ptrdiff_t>(round * 1000);
-    EXPECT_EQ(std::set<Client*>(begin, begin + 1000).size(), 1000u) << round;
+  clients_[0]->Say(v1::BROADCAST);
+  engine().RunUntilIdle();
+  ASSERT_GE(turns_.size(), 2000u);
+  for (size_t begin = 0; begin < turns_.size(); begin += 1000) {
+    const size_t end = std::min(begin + 1000, turns_.size());
+    EXPECT_EQ(std::set<Client*>(turns_.begin() + static_cast<ptrdiff_t>(begin),
+                                turns_.begin() + static_cast<ptrdiff_t>(end))
+                  .size(),
+              end - begin);
   }
 }
 
