@@ -56,7 +56,7 @@ class Floor final : public Service {
       if (read_.DumpToSingleSlice(&bytes).ok() &&
           frame.ParseFromArray(bytes.begin(), static_cast<int>(bytes.size())) &&
           frame.has_publish()) {
-        floor_.Publish(frame.mutable_publish());
+        floor_.SendToAll(frame.mutable_publish());
       }
       read_.Clear();
       const std::lock_guard lock(floor_.mutex_);
@@ -103,7 +103,7 @@ class Floor final : public Service {
     grpc::ByteBuffer write_;
   };
 
-  void Publish(v1::Message* message) {
+  void SendToAll(v1::Message* message) {
     const std::lock_guard lock(mutex_);
     message->set_offset(events_.size() + 1);
     message->set_epoch(1);
