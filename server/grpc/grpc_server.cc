@@ -95,8 +95,10 @@ void GrpcServer::Start() {
   started_ = true;
   for (const std::shared_ptr<ShardStreams>& streams : streams_) {
     Shard& shard = streams->shard();
-    shard.Post(
-        [&shard, streams] { shard.AddTicker([streams](TimePoint now) { streams->Tick(now); }); });
+    shard.Post([&shard, streams] {
+      shard.AddTicker([streams](TimePoint now) { streams->Tick(now); });
+      shard.AfterWakes([streams] { streams->gate().Open(); });
+    });
   }
   acceptor_->Start();
 }

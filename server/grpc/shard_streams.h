@@ -7,13 +7,14 @@
 #include "absl/container/flat_hash_set.h"
 #include "server/base/clock.h"
 #include "server/engine/shard.h"
+#include "server/grpc/burst_gate.h"
 #include "server/grpc/slice_cache.h"
 
 namespace crier {
 
 class StreamSession;
 
-// Runs on: the shard's thread, but for the constructor, shard and close_timeout.
+// Runs on: the shard's thread, but for the constructor, shard, close_timeout and gate.
 class ShardStreams {
  public:
   // `shard` outlives this object. `close_timeout`: see GrpcOptions.
@@ -25,6 +26,8 @@ class ShardStreams {
   Shard& shard() { return shard_; }
   std::chrono::milliseconds close_timeout() const { return close_timeout_; }
   SliceCache& slices() { return slices_; }
+  // Closed by the first write of a flush's turns, opened at their end.
+  BurstGate& gate() { return gate_; }
 
   void Add(StreamSession* stream) { open_.insert(stream); }
   void Remove(StreamSession* stream) { open_.erase(stream); }
@@ -36,6 +39,7 @@ class ShardStreams {
   Shard& shard_;
   const std::chrono::milliseconds close_timeout_;
   SliceCache slices_;
+  BurstGate gate_;
   absl::flat_hash_set<StreamSession*> open_;
 };
 

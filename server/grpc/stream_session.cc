@@ -116,11 +116,13 @@ void StreamSession::WriteNext() {
   write_started_ = streams_->shard().clock().Now();
   write_state_.store(session_->has_pending() ? WriteState::kAwaited : WriteState::kInFlight,
                      std::memory_order_relaxed);
+  streams_->gate().Close();
   StartWriting(&write_buffer_);
 }
 
 // Runs on: a thread of gRPC. The buffer is this thread's until the state says otherwise.
 void StreamSession::WriteDone(bool ok) {
+  if (!streams_->shard().IsCurrent()) streams_->gate().Pass();
   // Now, so that an idle stream keeps no part of a log in memory.
   write_buffer_.Clear();
   WriteState state = WriteState::kInFlight;
