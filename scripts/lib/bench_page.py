@@ -1,5 +1,6 @@
 """The benchmark's results as a table, and as the measured part of docs/benchmarks.md."""
 
+import json
 import os
 import statistics
 import time
@@ -13,18 +14,18 @@ from units import show
 
 @dataclass
 class Outcome:
-    """A row's figures: the middle of the runs, and the row's own figure of each run."""
+    """A row's figures: the middle of the runs, and the row's own figure of each run. `measured`: when,
+    where and how, in words."""
     row: object
     figures: dict
     runs: list
     commands: list
     failures: list
     client_bound: bool
+    measured: str = ""
 
     def plain(self):
-        return {"row": self.row.key, "figures": self.figures, "runs": self.runs,
-                "commands": self.commands, "failures": self.failures,
-                "client_bound": self.client_bound}
+        return {**vars(self), "row": self.row.key}
 
 
 def value(row, number):
@@ -132,12 +133,39 @@ def _draw(outcomes, folder):
     return [("rows.svg", "How far each row is")]
 
 
-def write(page, outcomes, folder, root, arguments):
-    """Replaces the page's table."""
+def write(page, outcomes, rows, folder, root, arguments):
+    """Replaces the page's table. What was measured before of other `rows` stays in it."""
+    for outcome in outcomes:
+        outcome.measured = _machine(root, arguments)
+    outcomes = _with_others(outcomes, rows, folder)
+    (folder / "rows.json").write_text(
+        json.dumps([one.plain() for one in outcomes], indent=1) + "\n", encoding="utf-8")
     commands = "\n\n".join(f"    # {one.row.key}\n" + _commands(one.commands) for one in outcomes)
     drawn = _pictures(_draw(outcomes, folder), folder, page)
-    _replace(page, "rows", f"{_machine(root, arguments)}\n\n{table(outcomes)}\n\n{drawn}\n\n"
+    _replace(page, "rows", f"{_measured(outcomes)}\n\n{table(outcomes)}\n\n{drawn}\n\n"
              f"The commands, as the suite ran them (ports left out):\n\n{commands}")
+
+
+def _with_others(outcomes, rows, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {one.row.key: one for one in outcomes}
+    if (folder / "rows.json").exists():
+        before = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
+        kept = {one["row"]: one for one in before if one["row"] not in found}
+        for row in rows:
+            if row.key in kept:
+                found[row.key] = Outcome(**{**kept[row.key], "row": row})
+    return [found[row.key] for row in rows if row.key in found]
+
+
+def _measured(outcomes):
+    """Where the rows were measured at different times: which of them when."""
+    times = list(dict.fromkeys(one.measured for one in outcomes))
+    if len(times) == 1:
+        return times[0]
+    return "\n\n".join(
+        f"{', '.join(one.row.key for one in outcomes if one.measured == time)}: {time[0].lower()}"
+        f"{time[1:]}" for time in sorted(times, reverse=True))
 
 
 def write_part(page, part, body, drawn, folder, lab, root, arguments):

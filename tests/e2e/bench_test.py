@@ -39,6 +39,14 @@ class BenchTest(unittest.TestCase):
             picture = re.search(r"\((\S+/rows\.svg)\)", text)[1]
             self.assertTrue((page.parent / picture).exists())
 
+            run = bench("memory-process", "--out", page)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            again = page.read_text()
+            self.assertRegex(again, r"(?m)^memory-process: measured on ")
+            self.assertRegex(again, r"(?m)^fanout, grpc-sparse: measured on ")
+            kept = re.search(r"\| \*\*fan-out\*\*.*", text)[0]
+            self.assertIn(kept, again)
+
     def test_two_ways_are_compared(self):
         run = bench("memory-process", "--compare-flag=--shards=2")
         self.assertEqual(run.returncode, 0, run.stderr)
