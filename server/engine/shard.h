@@ -68,7 +68,7 @@ class Shard {
   // Calls `ticker` every kTickInterval with the time, until the shard stops.
   void AddTicker(absl::AnyInvocable<void(TimePoint)> ticker);
 
-  // Calls `submit` after each round of Transport::Wake, until the shard stops: what they have put
+  // Calls `submit` after the turns of each flush, until the shard stops: what they have put
   // aside to be sent together can go.
   void AfterWakes(absl::AnyInvocable<void()> submit);
 

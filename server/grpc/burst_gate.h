@@ -2,7 +2,7 @@
 //
 // A shard starts a write on each of its streams in turn, and gRPC has a thread hear of each that is
 // done. Where these share cores with the shard, as they do on a busy machine, each completion wakes
-// a thread, which interrupts the shard and goes to sleep again: a quarter of what a write costs
+// a thread, which interrupts the shard and goes to sleep again: a sixth of what a write costs
 // (docs/decisions/0004). While the gate is closed such a thread waits at it, and takes all
 // completions of the burst when it opens.
 #ifndef CRIER_SERVER_GRPC_BURST_GATE_H_
