@@ -191,6 +191,7 @@ void ReadNetwork(Reader* reader, ServerOptions* options) {
   }
   options->websocket.compression = absl::GetFlag(FLAGS_compression);
   options->websocket.io_uring = absl::GetFlag(FLAGS_io_uring);
+  options->grpc.io_uring = options->websocket.io_uring;
   options->websocket.enable_echo = absl::GetFlag(FLAGS_enable_echo);
   options->grpc.max_streams_per_connection =
       static_cast<int>(reader->Number(FLAGS_grpc_max_streams_per_connection, 1, 1'000'000));
@@ -248,6 +249,7 @@ void ReadTimes(Reader* reader, ServerOptions* options) {
                   absl::StrCat("has to be longer than --ping_interval (",
                                absl::FormatDuration(absl::GetFlag(FLAGS_ping_interval)),
                                "), or clients are closed before they are asked"));
+  options->grpc.handshake_timeout = websocket.handshake_timeout;
   options->grpc.keepalive_time = websocket.ping_interval;
   options->grpc.keepalive_timeout = websocket.ping_timeout;
   options->engine.gather_time =

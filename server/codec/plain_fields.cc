@@ -5,7 +5,7 @@
 #include <charconv>
 #include <limits>
 
-#include "server/codec/concat.h"
+#include "server/base/concat.h"
 #include "server/codec/json_text.h"
 #include "server/codec/plain_json.h"
 #include "server/codec/utf8.h"

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <utility>
 
-#include "server/codec/concat.h"
+#include "server/base/concat.h"
 #include "server/codec/plain_fields.h"
 #include "server/codec/plain_json.h"
 #include "server/codec/utf8.h"

@@ -4,7 +4,7 @@
 
 #include <cassert>
 
-#include "server/codec/concat.h"
+#include "server/base/concat.h"
 #include "server/codec/utf8.h"
 
 namespace crier {

@@ -1,15 +1,13 @@
 #include "server/grpc/messaging_service.h"
 
-#include <grpc/slice.h>
-#include <grpcpp/support/proto_buffer_reader.h>
-
-#include <array>
 #include <string>
-#include <string_view>
 #include <utility>
+#include <vector>
 
-#include "server/grpc/call_streams.h"
-#include "server/grpc/status.h"
+#include "crier/v1/messaging.pb.h"
+#include "server/base/concat.h"
+#include "server/grpc/request_handler.h"
+#include "server/grpc/stream_session.h"
 
 namespace crier {
 namespace {
@@ -18,23 +16,16 @@ namespace {
 constexpr uint32_t kMaxHistoryEvents = 1000;
 
 // The user whom the call's metadata names; empty: none.
-std::string UserOf(const grpc::CallbackServerContext& context) {
-  const auto& metadata = context.client_metadata();
-  const auto it = metadata.find("crier-user-id");
-  if (it == metadata.end()) return {};
-  return std::string(it->second.data(), it->second.size());
-}
+std::string UserOf(const Call& call) { return std::string(call.head().Find("crier-user-id")); }
 
 template <typename Request>
-bool Parse(const grpc::ByteBuffer& buffer, Request* request) {
-  grpc::ByteBuffer shared(buffer);  // the reader wants a buffer that it may change
-  grpc::ProtoBufferReader reader(&shared);
-  return reader.status().ok() && request->ParseFromZeroCopyStream(&reader);
+bool Parse(std::string_view bytes, Request* request) {
+  return request->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
-grpc::Status BadRequest(std::string_view type) {
+GrpcStatus BadRequest(std::string_view type) {
   return ToGrpcStatus(Outcome::kInvalidMessage,
-                      "the request is not a " + std::string(type) + " in protobuf's encoding");
+                      Concat({"the request is not a ", type, " in protobuf's encoding"}));
 }
 
 // A Subscribe call is a session whose client sends these frames and then no more.
@@ -50,121 +41,127 @@ std::vector<v1::ClientFrame> FramesOf(v1::SubscribeRequest request) {
   return frames;
 }
 
-// A slice that takes over a string's bytes.
-grpc::Slice SliceOf(std::string bytes) {
-  auto* owned = new std::string(std::move(bytes));
-  return grpc::Slice(grpc_slice_new_with_user_data(
-                         owned->data(), owned->size(),
-                         [](void* string) { delete static_cast<std::string*>(string); }, owned),
-                     grpc::Slice::STEAL_REF);
-}
+class SubscribeSession final : public StreamSession {
+ public:
+  SubscribeSession(Call* call, std::string user_id)
+      : StreamSession(call), call_(*call), user_id_(std::move(user_id)) {}
+
+  void OnMessage(std::string_view message) override {
+    if (std::exchange(asked_, true)) {
+      call_.Finish({GrpcCode::kInternal, "a second request, where there is one in a call"});
+      return;
+    }
+    v1::SubscribeRequest request;
+    if (!Parse(message, &request)) return call_.Finish(BadRequest("crier.v1.SubscribeRequest"));
+    if (user_id_.empty()) user_id_ = std::move(*request.mutable_user_id());
+    Open(std::move(user_id_), FramesOf(std::move(request)));
+  }
+  void OnHalfClose() override {
+    if (!asked_) call_.Finish({GrpcCode::kInternal, "a call without its request"});
+  }
+
+ private:
+  Call& call_;
+  std::string user_id_;
+  bool asked_ = false;
+};
 
 // The range as the bytes of a HistoryResponse: the events as they are in the log, the rest behind.
-grpc::ByteBuffer Encode(HistoryRange range) {
+std::string Encode(HistoryRange range) {
   v1::HistoryResponse rest;
   rest.set_epoch(range.epoch);
   rest.set_tail(range.tail);
   rest.set_head(range.head);
-  const std::array<grpc::Slice, 2> slices = {SliceOf(std::move(range.events)),
-                                             grpc::Slice(rest.SerializeAsString())};
-  return grpc::ByteBuffer(slices.data(), slices.size());
+  std::string bytes = std::move(range.events);
+  rest.AppendToString(&bytes);
+  return bytes;
+}
+
+// Runs `task` on the call's shard, from any other. The call may be over by then.
+template <typename Task>
+void OnShardOf(std::shared_ptr<Call> call, Task task) {
+  Shard& shard = call->shard();
+  if (shard.IsCurrent()) return task(call.get());
+  shard.Post([call = std::move(call), task = std::move(task)]() mutable { task(call.get()); });
 }
 
 }  // namespace
 
-grpc::Status MessagingService::CheckCall(const grpc::CallbackServerContext& context) const {
-  // RFC 9113, section 6.5.2: an entry counts 32 bytes beside its name and value.
-  constexpr size_t kEntryOverhead = 32;
-  size_t bytes = 0;
-  for (const auto& [name, value] : context.client_metadata()) {
-    bytes += name.size() + value.size() + kEntryOverhead;
-  }
-  if (bytes <= max_metadata_bytes_) return grpc::Status::OK;
-  return ToGrpcStatus(Outcome::kMessageTooBig, "metadata of " + std::to_string(bytes) +
-                                                   " bytes; the limit is " +
-                                                   std::to_string(max_metadata_bytes_));
+void MessagingService::Register(MethodTable* methods) {
+  methods->Add("/crier.v1.Messaging/Connect", [this](Call* call) { return Connect(call); });
+  methods->Add("/crier.v1.Messaging/Subscribe", [this](Call* call) { return Subscribe(call); });
+  methods->Add("/crier.v1.Messaging/Publish", [this](Call* call) {
+    return std::make_unique<RequestHandler>(
+        call, [this, user_id = UserOf(*call)](Call* asked, std::string_view request) {
+          Publish(asked, request, user_id);
+        });
+  });
+  methods->Add("/crier.v1.Messaging/History", [this](Call* call) {
+    return std::make_unique<RequestHandler>(
+        call, [this](Call* asked, std::string_view request) { History(asked, request); });
+  });
 }
 
-grpc::Status MessagingService::CheckSession(const grpc::CallbackServerContext& context) const {
-  if (refusing_.load(std::memory_order_relaxed)) return ToGrpcStatus(Outcome::kShutdown);
-  return CheckCall(context);
+bool MessagingService::Refused(Call* call) const {
+  if (!refusing_.load(std::memory_order_relaxed)) return false;
+  call->Finish(ToGrpcStatus(Outcome::kShutdown));
+  return true;
 }
 
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* MessagingService::Connect(
-    grpc::CallbackServerContext* context) {
-  if (const grpc::Status status = CheckSession(*context); !status.ok()) {
-    return RefusedCall<ConnectReactor>::Start(status);
-  }
-  return ConnectStream::Start(NextStreams(), context, UserOf(*context));
+std::unique_ptr<CallHandler> MessagingService::Connect(Call* call) {
+  if (Refused(call)) return nullptr;
+  auto session = std::make_unique<StreamSession>(call);
+  session->Open(UserOf(*call), {});
+  return session;
 }
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* MessagingService::Subscribe(
-    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-  using Refused = RefusedCall<SubscribeReactor>;
-  if (const grpc::Status status = CheckSession(*context); !status.ok()) {
-    return Refused::Start(status);
-  }
-  v1::SubscribeRequest parsed;
-  if (!Parse(*request, &parsed)) return Refused::Start(BadRequest("crier.v1.SubscribeRequest"));
-  std::string user_id = UserOf(*context);
-  if (user_id.empty()) user_id = std::move(*parsed.mutable_user_id());
-  return SubscribeStream::Start(NextStreams(), context, std::move(user_id),
-                                FramesOf(std::move(parsed)));
+std::unique_ptr<CallHandler> MessagingService::Subscribe(Call* call) {
+  if (Refused(call)) return nullptr;
+  return std::make_unique<SubscribeSession>(call, UserOf(*call));
 }
 
-grpc::ServerUnaryReactor* MessagingService::Publish(grpc::CallbackServerContext* context,
-                                                    const v1::PublishRequest* request,
-                                                    v1::PublishResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  if (const grpc::Status status = CheckCall(*context); !status.ok()) {
-    reactor->Finish(status);
-    return reactor;
+void MessagingService::Publish(Call* call, std::string_view request, const std::string& user_id) {
+  v1::PublishRequest parsed;
+  if (!Parse(request, &parsed)) return call->Finish(BadRequest("crier.v1.PublishRequest"));
+  if (!parsed.has_message()) {
+    return call->Finish(ToGrpcStatus(Outcome::kInvalidMessage, "message is missing: set it"));
   }
-  if (!request->has_message()) {
-    reactor->Finish(ToGrpcStatus(Outcome::kInvalidMessage, "message is missing: set it"));
-    return reactor;
-  }
-  v1::Message message = request->message();
-  if (message.user_id().empty()) message.set_user_id(UserOf(*context));
-  engine_.Publish(std::move(message), [reactor, response, topic = request->message().topic()](
-                                          const PublishResult& result) {
+  v1::Message& message = *parsed.mutable_message();
+  if (message.user_id().empty()) message.set_user_id(user_id);
+  std::string topic = message.topic();
+  engine_.Publish(std::move(message), [call = call->shared_from_this(), topic = std::move(topic)](
+                                          const PublishResult& result) mutable {
     if (result.outcome != Outcome::kOk) {
-      reactor->Finish(ToGrpcStatus(result.outcome, result.detail));
+      OnShardOf(std::move(call), [status = ToGrpcStatus(result.outcome, result.detail)](
+                                     Call* asked) mutable { asked->Finish(std::move(status)); });
       return;
     }
-    response->set_topic(topic);
-    response->set_epoch(result.epoch);
-    response->set_offset(result.offset);
-    response->set_recipients(result.recipients);
-    response->set_duplicate(result.duplicate);
-    reactor->Finish(grpc::Status::OK);
+    v1::PublishResponse response;
+    response.set_topic(std::move(topic));
+    response.set_epoch(result.epoch);
+    response.set_offset(result.offset);
+    response.set_recipients(result.recipients);
+    response.set_duplicate(result.duplicate);
+    OnShardOf(std::move(call), [bytes = response.SerializeAsString()](Call* asked) {
+      asked->Send(bytes);
+      asked->Finish({});
+    });
   });
-  return reactor;
 }
 
-grpc::ServerUnaryReactor* MessagingService::History(grpc::CallbackServerContext* context,
-                                                    const grpc::ByteBuffer* request,
-                                                    grpc::ByteBuffer* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  if (const grpc::Status status = CheckCall(*context); !status.ok()) {
-    reactor->Finish(status);
-    return reactor;
-  }
+void MessagingService::History(Call* call, std::string_view request) {
   v1::HistoryRequest parsed;
-  if (!Parse(*request, &parsed)) {
-    reactor->Finish(BadRequest("crier.v1.HistoryRequest"));
-    return reactor;
-  }
+  if (!Parse(request, &parsed)) return call->Finish(BadRequest("crier.v1.HistoryRequest"));
   const uint32_t wanted = parsed.max_events();
   const uint32_t max_events =
       wanted == 0 || wanted > kMaxHistoryEvents ? kMaxHistoryEvents : wanted;
   engine_.History(parsed.topic(), parsed.from(), max_events,
-                  [reactor, response](HistoryRange range) {
-                    grpc::ByteBuffer encoded = Encode(std::move(range));
-                    response->Swap(&encoded);
-                    reactor->Finish(grpc::Status::OK);
+                  [call = call->shared_from_this()](HistoryRange range) mutable {
+                    OnShardOf(std::move(call), [bytes = Encode(std::move(range))](Call* asked) {
+                      asked->Send(bytes);
+                      asked->Finish({});
+                    });
                   });
-  return reactor;
 }
 
 }  // namespace crier

@@ -3,54 +3,37 @@
 #define CRIER_SERVER_GRPC_MESSAGING_SERVICE_H_
 
 #include <atomic>
-#include <cstddef>
-#include <utility>
-#include <vector>
+#include <memory>
+#include <string>
+#include <string_view>
 
-#include "crier/v1/messaging.grpc.pb.h"
 #include "server/engine/engine.h"
-#include "server/grpc/shard_streams.h"
+#include "server/grpc/call.h"
+#include "server/grpc/method_table.h"
 
 namespace crier {
 
-// The streams, and History, take and give bytes rather than messages, because the engine's logs
-// already hold what they send.
-using RawMessagingService = v1::Messaging::WithRawCallbackMethod_Connect<
-    v1::Messaging::WithRawCallbackMethod_Subscribe<v1::Messaging::WithRawCallbackMethod_History<
-        v1::Messaging::WithCallbackMethod_Publish<v1::Messaging::Service>>>>;
-
-// Runs on: any thread of gRPC, all calls. Each hands its work to a shard and returns.
-class MessagingService final : public RawMessagingService {
+// Runs on: the call's shard thread, all calls.
+class MessagingService {
  public:
-  // `engine` and `streams` (one per shard, in their order) outlive the calls.
-  // `max_metadata_bytes`: see GrpcOptions.
-  MessagingService(Engine* engine, std::vector<ShardStreams*> streams, size_t max_metadata_bytes)
-      : engine_(*engine), streams_(std::move(streams)), max_metadata_bytes_(max_metadata_bytes) {}
+  // `engine` outlives the calls.
+  explicit MessagingService(Engine* engine) : engine_(*engine) {}
+
+  // This object outlives the table's use.
+  void Register(MethodTable* methods);
 
   // Refuses new sessions from now on, with SHUTDOWN. Thread-safe.
   void RefuseSessions() { refusing_.store(true, std::memory_order_relaxed); }
 
-  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Connect(
-      grpc::CallbackServerContext* context) override;
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* Subscribe(grpc::CallbackServerContext* context,
-                                                        const grpc::ByteBuffer* request) override;
-  grpc::ServerUnaryReactor* Publish(grpc::CallbackServerContext* context,
-                                    const v1::PublishRequest* request,
-                                    v1::PublishResponse* response) override;
-  grpc::ServerUnaryReactor* History(grpc::CallbackServerContext* context,
-                                    const grpc::ByteBuffer* request,
-                                    grpc::ByteBuffer* response) override;
-
  private:
-  // OK: the call may go on.
-  grpc::Status CheckCall(const grpc::CallbackServerContext& context) const;
-  // The same for calls that become sessions.
-  grpc::Status CheckSession(const grpc::CallbackServerContext& context) const;
-  ShardStreams* NextStreams() { return streams_[engine_.NextShard().index()]; }
+  std::unique_ptr<CallHandler> Connect(Call* call);
+  std::unique_ptr<CallHandler> Subscribe(Call* call);
+  void Publish(Call* call, std::string_view request, const std::string& user_id);
+  void History(Call* call, std::string_view request);
+  // Finishes the call where no session may begin.
+  bool Refused(Call* call) const;
 
   Engine& engine_;
-  const std::vector<ShardStreams*> streams_;
-  const size_t max_metadata_bytes_;
   std::atomic<bool> refusing_{false};
 };
 

@@ -14,11 +14,13 @@ struct GrpcOptions {
   // A stream over this waits in the client until another one ends.
   int max_streams_per_connection = 1024;
   // Of a call's metadata, in bytes as HTTP/2 counts them: name, value and 32 of each entry. The
-  // call is refused. gRPC's own limit is kHardMetadataFactor times as high, because gRPC 1.51
-  // closes the whole connection, with all its calls, when a call goes over that.
+  // call is refused. Clients are told kHardMetadataFactor times as much, because they refuse what
+  // is over that by themselves, and then nobody says what the limit is.
   size_t max_metadata_bytes = 8192;
   static constexpr size_t kHardMetadataFactor = 4;
 
+  // The client's preface and settings have to have come by then.
+  std::chrono::milliseconds handshake_timeout{10000};
   // A ping goes out when nothing was received for keepalive_time; a connection that leaves it
   // unanswered for keepalive_timeout is gone.
   std::chrono::milliseconds keepalive_time{25000};
@@ -28,6 +30,9 @@ struct GrpcOptions {
   // How long a stream that the server ends waits for its client to take what was sent and the
   // status behind it. Then it is cut off.
   std::chrono::milliseconds close_timeout{10000};
+
+  // Sends of one burst are submitted together by an io_uring ring, where the kernel has one.
+  bool io_uring = true;
 };
 
 }  // namespace crier

@@ -5,7 +5,7 @@
 #include <cassert>
 #include <utility>
 
-#include "server/codec/concat.h"
+#include "server/base/concat.h"
 #include "server/codec/utf8.h"
 #include "server/engine/engine.h"
 #include "server/net/socket_options.h"

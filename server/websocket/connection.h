@@ -37,7 +37,7 @@
 namespace crier {
 
 // Runs on: shard thread, all of it.
-class Connection final : public ShardConnection, public Transport, private GatherStream::Owner {
+class Connection final : public PolledConnection, public Transport, private GatherStream::Owner {
  public:
   // Makes a connection, puts it into `set` and answers the upgrade. Both outlive it.
   static void Start(ShardConnections* set, const WebSocketContext* context, Upgrade upgrade);
@@ -48,7 +48,7 @@ class Connection final : public ShardConnection, public Transport, private Gathe
   void Wake() override { stream_.FlushInto(&set_->sends()); }
   void Close(Outcome outcome, std::string_view detail) override;
 
-  // --- ShardConnection.
+  // --- PolledConnection.
   TimePoint CheckDeadlines(TimePoint now) override;
   void GoAway() override;
   void HardClose() override { stream_.HardClose(); }

@@ -17,7 +17,7 @@ namespace crier {
 // memory at a time, of at most kMaxMessageBytes.
 //
 // Runs on: shard thread, all of it.
-class EchoConnection final : public ShardConnection, private GatherStream::Owner {
+class EchoConnection final : public PolledConnection, private GatherStream::Owner {
  public:
   static constexpr size_t kMaxMessageBytes = 16 << 20;
 

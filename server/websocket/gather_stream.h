@@ -31,9 +31,9 @@
 
 #include "server/engine/session.h"
 #include "server/net/unique_fd.h"
+#include "server/transport/poller.h"
+#include "server/transport/send_batch.h"
 #include "server/websocket/handler_slot.h"
-#include "server/websocket/poller.h"
-#include "server/websocket/send_batch.h"
 
 namespace crier {
 

@@ -5,7 +5,7 @@
 #include <boost/beast/http/write.hpp>
 #include <utility>
 
-#include "server/codec/concat.h"
+#include "server/base/concat.h"
 #include "server/engine/engine.h"
 #include "server/websocket/connection.h"
 #include "server/websocket/echo_connection.h"

@@ -15,7 +15,7 @@
 namespace crier {
 
 // Runs on: shard thread, all of it.
-class HttpConnection final : public ShardConnection {
+class HttpConnection final : public PolledConnection {
  public:
   // Makes a connection, puts it into `set` and starts it. Both outlive it.
   static void Start(ShardConnections* set, const WebSocketContext* context,

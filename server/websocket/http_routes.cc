@@ -5,7 +5,7 @@
 #include <charconv>
 
 #include "server/base/outcome.h"
-#include "server/codec/concat.h"
+#include "server/base/concat.h"
 #include "server/codec/utf8.h"
 #include "server/console/console_page.h"
 

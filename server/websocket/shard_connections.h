@@ -1,114 +1,29 @@
-// All connections of one shard, in whichever phase: owns them, and looks at their deadlines.
+// All WebSocket and HTTP connections of one shard, and what they share.
 #ifndef CRIER_SERVER_WEBSOCKET_SHARD_CONNECTIONS_H_
 #define CRIER_SERVER_WEBSOCKET_SHARD_CONNECTIONS_H_
 
-#include <array>
-#include <boost/intrusive/list.hpp>
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <span>
-#include <vector>
-
-#include "absl/functional/any_invocable.h"
-#include "absl/status/status.h"
-#include "server/base/clock.h"
-#include "server/engine/shard.h"
+#include "server/transport/connection_set.h"
 #include "server/websocket/eager_runner.h"
 #include "server/websocket/message_buffer.h"
-#include "server/websocket/poller.h"
-#include "server/websocket/send_batch.h"
 #include "server/websocket/spare_streams.h"
 
 namespace crier {
 
-using ConnectionHook =
-    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
-
-// What the set needs of a connection. Runs on: shard thread.
-class ShardConnection : public ConnectionHook {
- public:
-  virtual ~ShardConnection() = default;
-
-  // Does what is due, and returns when to be called again.
-  virtual TimePoint CheckDeadlines(TimePoint now) = 0;
-  // The server stops: says so to the peer where there is a way to, and ends soon.
-  virtual void GoAway() = 0;
-  // Closes the socket; the connection removes itself soon after.
-  virtual void HardClose() = 0;
-
- private:
-  friend class ShardConnections;
-  bool removed_ = false;
-};
-
 // Runs on: shard thread, all of it but the constructor.
-class ShardConnections {
+class ShardConnections final : public ConnectionSet {
  public:
-  // `shard` outlives this object.
-  explicit ShardConnections(Shard* shard);
-  ~ShardConnections();
-  ShardConnections(const ShardConnections&) = delete;
-  ShardConnections& operator=(const ShardConnections&) = delete;
+  explicit ShardConnections(Shard* shard)
+      : ConnectionSet(shard), spare_streams_(shard->io()), eager_(shard->io()) {}
+  ~ShardConnections() override { DestroyConnections(); }
 
-  absl::Status Start();
-
-  // Takes the connection in, and calls CheckDeadlines at `check_at` or soon after.
-  void Add(std::unique_ptr<ShardConnection> connection, TimePoint check_at);
-  // Looks at the connection's deadlines at another time than it last asked for.
-  void CheckAt(ShardConnection* connection, TimePoint at);
-  // The connection is destroyed once control has returned to the shard's loop. REQUIRES: it has no
-  // operation under way.
-  void Remove(ShardConnection* connection);
-
-  // Calls what is due. Takes `now` as the time until the next call.
-  void Tick(TimePoint now);
-
-  // Ends every connection, at the latest when CheckDeadlines is through with it or at the second
-  // call, and then calls `done`.
-  void Stop(absl::AnyInvocable<void()> done);
-  void HardCloseAll();
-
-  size_t size() const { return size_; }
-  Shard& shard() const { return *shard_; }
-  Poller& poller() { return poller_; }
-  // Where connections receive, one at a time: what it holds is anybody's when control returns to
-  // the loop.
-  std::span<char> receive_buffer() { return {receive_buffer_.get(), kReceiveBytes}; }
   SpareStreams& spare_streams() { return spare_streams_; }
   MessageBuffers& buffers() { return buffers_; }
   EagerRunner& eager() { return eager_; }
-  SendBatch& sends() { return sends_; }
 
  private:
-  using List = boost::intrusive::list<ShardConnection, boost::intrusive::base_hook<ConnectionHook>,
-                                      boost::intrusive::constant_time_size<false>>;
-  // A wheel of deadlines (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987): every
-  // connection lies in the slot of the tick at which it is looked at next, so a tick touches only
-  // those that are due. What is further away than one turn is looked at once per turn.
-  static constexpr size_t kSlots = 512;
-  // A few hundred small messages: more would keep the others waiting.
-  static constexpr size_t kReceiveBytes = 16 << 10;
-
-  static int64_t TickOf(TimePoint time) { return time.time_since_epoch() / kTickInterval; }
-  void Link(ShardConnection* connection, TimePoint at);
-  template <class Action>
-  void ForEach(Action action);
-  void Bury();
-
-  Shard* const shard_;
-  Poller poller_;
-  std::unique_ptr<char[]> receive_buffer_;
   SpareStreams spare_streams_;
   MessageBuffers buffers_;
   EagerRunner eager_;
-  SendBatch sends_;
-  std::array<List, kSlots> wheel_;
-  int64_t tick_ = 0;  // the last one that was done
-  size_t size_ = 0;
-  std::vector<std::unique_ptr<ShardConnection>> graveyard_;
-  bool stopping_ = false;
-  absl::AnyInvocable<void()> stopped_;
 };
 
 }  // namespace crier

@@ -2,15 +2,14 @@
 #ifndef CRIER_SERVER_WEBSOCKET_WEBSOCKET_SERVER_H_
 #define CRIER_SERVER_WEBSOCKET_WEBSOCKET_SERVER_H_
 
-#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "server/engine/engine.h"
 #include "server/net/acceptor.h"
 #include "server/net/connection_table.h"
+#include "server/transport/set_per_shard.h"
 #include "server/websocket/options.h"
 #include "server/websocket/shard_connections.h"
 #include "server/websocket/websocket_context.h"
@@ -44,13 +43,10 @@ class WebSocketServer {
 
  private:
   void OnAccepted(AcceptedConnection accepted);
-  // Runs `task` on every shard and waits for all.
-  template <class Task>
-  void OnEveryShard(Task task);
 
   Engine* const engine_;
   WebSocketContext context_;
-  std::vector<std::shared_ptr<ShardConnections>> shards_;
+  SetPerShard<ShardConnections> shards_;
   Acceptor acceptor_;
   bool running_ = false;
 };

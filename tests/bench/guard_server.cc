@@ -26,15 +26,13 @@ GuardServer::GuardServer(bool io_uring)
       table_(ConnectionTable::Limits{}),
       context_{.options = {}},
       connections_(std::make_shared<ShardConnections>(&shard())) {
-  // As WebSocketServer::Start, which needs a thread per shard.
+  // As SetPerShard::Start, which needs a thread per shard.
   context_.ready = true;
-  if (!connections_->Start().ok()) Fail("the server cannot start");
+  if (!connections_->Start(io_uring).ok()) Fail("the server cannot start");
   shard().AddTicker([this](TimePoint now) { connections_->Tick(now); });
   if (!io_uring) return;
-  if (const absl::Status status = connections_->sends().Start(); !status.ok()) {
-    Fail("no io_uring here: " + status.ToString(), kNoIoUring);
-  }
-  shard().AfterWakes([this] { connections_->sends().Submit(); });
+  if (!connections_->sends().available()) Fail("no io_uring here: see the log", kNoIoUring);
+  shard().AfterWakes([this] { connections_->AfterWakes(); });
 }
 
 GuardServer::~GuardServer() {

@@ -1,5 +1,5 @@
 add_executable(grpc_integration_test
   grpc_messaging_test.cc grpc_subscribe_test.cc grpc_unary_test.cc grpc_limits_test.cc
-  grpc_lifecycle_test.cc grpc_slow_consumer_test.cc grpc_stream_steps_test.cc)
+  grpc_lifecycle_test.cc grpc_slow_consumer_test.cc)
 target_link_libraries(grpc_integration_test PRIVATE crier_test_grpc crier_test_engine GTest::gtest_main)
 gtest_discover_tests(grpc_integration_test PROPERTIES LABELS integration TIMEOUT 120)

@@ -70,11 +70,13 @@ TEST_F(GrpcLimitsTest, MetadataOverTheLimitEndsTheCallOnly) {
 TEST_F(GrpcLimitsTest, MetadataFarOverTheLimitDisturbsNoOtherConnection) {
   StartServer();
   auto other = ConnectAs("other");
-  const Metadata huge = {{"x-huge", std::string(10 * grpc_options_.max_metadata_bytes, 'x')}};
-  EXPECT_EQ(NewClient().Connect("alice", huge)->Finish().error_code(),
-            grpc::StatusCode::RESOURCE_EXHAUSTED);
-  other->Settle();
-  ExpectAlive();
+  // The first is more than clients are told; the second more than HPACK's decoder takes.
+  for (const size_t bytes : {5 * grpc_options_.max_metadata_bytes, size_t{80'000}}) {
+    const Metadata huge = {{"x-huge", std::string(bytes, 'x')}};
+    EXPECT_FALSE(NewClient().Connect("alice", huge)->Finish().ok());
+    other->Settle();
+    ExpectAlive();
+  }
 }
 
 TEST_F(GrpcLimitsTest, AStreamOverTheLimitWaitsInTheClient) {
@@ -114,25 +116,17 @@ TEST_F(GrpcLimitsTest, AConnectionOverTheCapIsRefusedUntilOneLeaves) {
   });
 }
 
-// Each reflection stream holds a thread of gRPC.
-TEST_F(GrpcLimitsTest, ManyReflectionStreamsAreRefusedAndDisturbNobody) {
+TEST_F(GrpcLimitsTest, ManyReflectionStreamsDisturbNobody) {
   StartServer();
   GrpcClient& client = NewClient();
   std::vector<std::unique_ptr<GrpcStream>> streams;
-  int refused = 0;
-  for (int i = 0; i < 40; ++i) {
-    auto stream = std::make_unique<GrpcStream>(
+  for (int i = 0; i < 200; ++i) {
+    streams.push_back(std::make_unique<GrpcStream>(
         client.channel(), "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-        Metadata{});
-    stream->SendBytes(std::string("\x3a\x01*", 3));
-    if (stream->NextBytes().empty()) {
-      EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-      ++refused;
-    }
-    streams.push_back(std::move(stream));
+        Metadata{}));
+    streams.back()->SendBytes(std::string("\x3a\x01*", 3));
   }
-  EXPECT_GT(refused, 0);
-  EXPECT_LT(refused, 40);
+  for (const auto& stream : streams) EXPECT_FALSE(stream->NextBytes().empty());
   ExpectAlive();
 }
 

@@ -7,7 +7,6 @@
 #include <thread>
 #include <vector>
 
-#include "server/grpc/stream_session.h"
 #include "tests/support/grpc_fixture.h"
 
 namespace crier::testing {
@@ -175,12 +174,12 @@ class GrpcOrderTest : public GrpcTest {
   }
 };
 
-// Frames so large that reading pauses and goes on all the time (StreamSession::kReadAhead): whoever
-// starts the next read, no frame may overtake the one before it.
-TEST_F(GrpcOrderTest, NoFrameOvertakesAnotherWhileReadingPauses) {
+// Frames so many and so large that they come cut into pieces of any size, and flow control holds
+// the senders back all the time.
+TEST_F(GrpcOrderTest, NoFrameOvertakesAnother) {
   constexpr uint64_t kMessages = 5000;
   constexpr int kSenders = 4;
-  const std::string padding(StreamSession::kReadAhead / 16, ' ');
+  const std::string padding(2048, ' ');
   std::vector<std::thread> senders;
   for (int s = 0; s < kSenders; ++s) {
     const std::string user = "sender" + std::to_string(s);

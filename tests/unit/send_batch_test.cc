@@ -1,5 +1,5 @@
 // Sends that leave together, over real sockets.
-#include "server/websocket/send_batch.h"
+#include "server/transport/send_batch.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -4,8 +4,8 @@
 // An io_uring ring of the shard's own, used for nothing but this. Each send is non-blocking, so the
 // kernel carries it out while it takes the submission, and its result is there when that returns:
 // nothing is ever under way between two calls.
-#ifndef CRIER_SERVER_WEBSOCKET_SEND_BATCH_H_
-#define CRIER_SERVER_WEBSOCKET_SEND_BATCH_H_
+#ifndef CRIER_SERVER_TRANSPORT_SEND_BATCH_H_
+#define CRIER_SERVER_TRANSPORT_SEND_BATCH_H_
 
 #include <liburing.h>
 #include <sys/types.h>
@@ -64,4 +64,4 @@ class SendBatch {
 
 }  // namespace crier
 
-#endif  // CRIER_SERVER_WEBSOCKET_SEND_BATCH_H_
+#endif  // CRIER_SERVER_TRANSPORT_SEND_BATCH_H_

@@ -4,8 +4,8 @@
 // that sends one message and awaits the answer is a system call in vain per message; and it keeps
 // some 300 bytes and a lock per socket. Here a socket is read when it is readable, and a wait costs
 // nothing.
-#ifndef CRIER_SERVER_WEBSOCKET_POLLER_H_
-#define CRIER_SERVER_WEBSOCKET_POLLER_H_
+#ifndef CRIER_SERVER_TRANSPORT_POLLER_H_
+#define CRIER_SERVER_TRANSPORT_POLLER_H_
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -76,4 +76,4 @@ class Poller {
 
 }  // namespace crier
 
-#endif  // CRIER_SERVER_WEBSOCKET_POLLER_H_
+#endif  // CRIER_SERVER_TRANSPORT_POLLER_H_

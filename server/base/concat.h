@@ -1,7 +1,7 @@
 // absl::StrCat for std::string_view, which Debian's build of Abseil does not take (it has a
 // string_view of its own).
-#ifndef CRIER_SERVER_CODEC_CONCAT_H_
-#define CRIER_SERVER_CODEC_CONCAT_H_
+#ifndef CRIER_SERVER_BASE_CONCAT_H_
+#define CRIER_SERVER_BASE_CONCAT_H_
 
 #include <initializer_list>
 #include <string>
@@ -17,4 +17,4 @@ inline std::string Concat(std::initializer_list<std::string_view> parts) {
 
 }  // namespace crier
 
-#endif  // CRIER_SERVER_CODEC_CONCAT_H_
+#endif  // CRIER_SERVER_BASE_CONCAT_H_

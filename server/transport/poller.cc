@@ -1,4 +1,4 @@
-#include "server/websocket/poller.h"
+#include "server/transport/poller.h"
 
 #include <sys/epoll.h>
 

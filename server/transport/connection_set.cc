@@ -1,4 +1,6 @@
-#include "server/websocket/shard_connections.h"
+#include "server/transport/connection_set.h"
+
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cassert>
@@ -6,48 +8,51 @@
 
 namespace crier {
 
-ShardConnections::ShardConnections(Shard* shard)
-    : shard_(shard),
-      poller_(shard->io()),
-      receive_buffer_(new char[kReceiveBytes]),
-      spare_streams_(shard->io()),
-      eager_(shard->io()) {}
+ConnectionSet::ConnectionSet(Shard* shard)
+    : shard_(shard), poller_(shard->io()), receive_buffer_(new char[kReceiveBytes]) {}
 
-ShardConnections::~ShardConnections() {
-  ForEach([](ShardConnection* connection) { delete connection; });
+ConnectionSet::~ConnectionSet() { DestroyConnections(); }
+
+void ConnectionSet::DestroyConnections() {
+  ForEach([](PolledConnection* connection) { delete connection; });
 }
 
-absl::Status ShardConnections::Start() {
+absl::Status ConnectionSet::Start(bool io_uring) {
   // Runs on: shard thread
   assert(shard_->IsCurrent());
   poller_.set_now(shard_->clock().Now());
   tick_ = TickOf(poller_.now());
+  if (io_uring) {
+    if (const absl::Status status = sends_.Start(); !status.ok()) {
+      spdlog::info("shard {} sends one by one: {}", shard_->index(), status.ToString());
+    }
+  }
   return poller_.Start();
 }
 
-void ShardConnections::Add(std::unique_ptr<ShardConnection> connection, TimePoint check_at) {
+void ConnectionSet::Add(std::unique_ptr<PolledConnection> connection, TimePoint check_at) {
   // Runs on: shard thread
   assert(shard_->IsCurrent());
   ++size_;
-  ShardConnection* added = connection.release();
+  PolledConnection* added = connection.release();
   Link(added, check_at);
   if (stopping_) added->GoAway();
 }
 
-void ShardConnections::CheckAt(ShardConnection* connection, TimePoint at) {
+void ConnectionSet::CheckAt(PolledConnection* connection, TimePoint at) {
   if (connection->removed_) return;
   connection->unlink();
   Link(connection, at);
 }
 
-void ShardConnections::Link(ShardConnection* connection, TimePoint at) {
+void ConnectionSet::Link(PolledConnection* connection, TimePoint at) {
   constexpr int64_t kTurn = kSlots;
   // Rounded up: what is called early would have to be called again.
   const int64_t tick = std::clamp(TickOf(at) + 1, tick_ + 1, tick_ + kTurn - 1);
   wheel_[static_cast<size_t>(tick % kTurn)].push_back(*connection);
 }
 
-void ShardConnections::Remove(ShardConnection* connection) {
+void ConnectionSet::Remove(PolledConnection* connection) {
   // Runs on: shard thread
   assert(shard_->IsCurrent() && !connection->removed_);
   connection->unlink();
@@ -57,7 +62,7 @@ void ShardConnections::Remove(ShardConnection* connection) {
   if (graveyard_.size() == 1) poller_.Defer([this] { Bury(); });
 }
 
-void ShardConnections::Bury() {
+void ConnectionSet::Bury() {
   std::exchange(graveyard_, {}).clear();
   if (stopping_ && size_ == 0 && graveyard_.empty() && stopped_) {
     poller_.Stop();
@@ -65,7 +70,7 @@ void ShardConnections::Bury() {
   }
 }
 
-void ShardConnections::Tick(TimePoint now) {
+void ConnectionSet::Tick(TimePoint now) {
   // Runs on: shard thread
   assert(shard_->IsCurrent());
   poller_.set_now(now);
@@ -78,7 +83,7 @@ void ShardConnections::Tick(TimePoint now) {
   }
   tick_ = std::max(tick_, tick);
   while (!due.empty()) {
-    ShardConnection* connection = &due.front();
+    PolledConnection* connection = &due.front();
     connection->unlink();
     const TimePoint again = connection->CheckDeadlines(now);
     if (!connection->removed_ && !connection->is_linked()) Link(connection, again);
@@ -86,26 +91,26 @@ void ShardConnections::Tick(TimePoint now) {
 }
 
 template <class Action>
-void ShardConnections::ForEach(Action action) {
-  std::vector<ShardConnection*> all;
+void ConnectionSet::ForEach(Action action) {
+  std::vector<PolledConnection*> all;
   all.reserve(size_);
   for (List& slot : wheel_) {
-    for (ShardConnection& connection : slot) all.push_back(&connection);
+    for (PolledConnection& connection : slot) all.push_back(&connection);
   }
-  for (ShardConnection* connection : all) action(connection);
+  for (PolledConnection* connection : all) action(connection);
 }
 
-void ShardConnections::Stop(absl::AnyInvocable<void()> done) {
+void ConnectionSet::Stop(absl::AnyInvocable<void()> done) {
   // Runs on: shard thread
   assert(shard_->IsCurrent());
   stopping_ = true;
   stopped_ = std::move(done);
-  ForEach([](ShardConnection* connection) { connection->GoAway(); });
+  ForEach([](PolledConnection* connection) { connection->GoAway(); });
   shard_->Post([this] { Bury(); });
 }
 
-void ShardConnections::HardCloseAll() {
-  ForEach([](ShardConnection* connection) { connection->HardClose(); });
+void ConnectionSet::HardCloseAll() {
+  ForEach([](PolledConnection* connection) { connection->HardClose(); });
 }
 
 }  // namespace crier

@@ -1,4 +1,4 @@
-#include "server/websocket/send_batch.h"
+#include "server/transport/send_batch.h"
 
 #include <sys/socket.h>
 

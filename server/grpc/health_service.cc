@@ -1,0 +1,96 @@
+#include "server/grpc/health_service.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "grpc/health/v1/health.pb.h"
+#include "server/base/concat.h"
+#include "server/grpc/request_handler.h"
+
+namespace crier {
+namespace {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+bool IsServed(std::string_view service) {
+  return service.empty() || service == "crier.v1.Messaging" || service == "grpc.health.v1.Health";
+}
+
+// False: the call was finished, because that is no request.
+bool Parse(Call* call, std::string_view bytes, HealthCheckRequest* request) {
+  if (request->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return true;
+  call->Finish(ToGrpcStatus(Outcome::kInvalidMessage,
+                            "the request is not a grpc.health.v1.HealthCheckRequest"));
+  return false;
+}
+
+std::string Response(int status) {
+  HealthCheckResponse response;
+  response.set_status(static_cast<HealthCheckResponse::ServingStatus>(status));
+  return response.SerializeAsString();
+}
+
+}  // namespace
+
+// Says how it is, and again when that has changed, until the client leaves.
+class HealthWatch final : public CallHandler, public WatchHook {
+ public:
+  HealthWatch(Call* call, HealthService* health) : call_(*call), health_(*health) {}
+
+  void OnMessage(std::string_view message) override {
+    HealthCheckRequest request;
+    if (is_linked() || !Parse(&call_, message, &request)) return;
+    known_ = IsServed(request.service());
+    health_.watches_[call_.shard().index()].push_back(*this);
+    Tell();
+  }
+  void OnShutdown() override { call_.Finish(ToGrpcStatus(Outcome::kShutdown)); }
+
+  void Tell() {
+    const int status = known_ ? health_.StatusNow() : HealthCheckResponse::SERVICE_UNKNOWN;
+    if (std::exchange(told_, status) != status) call_.Send(Response(status));
+  }
+
+ private:
+  Call& call_;
+  HealthService& health_;
+  bool known_ = false;
+  int told_ = -1;
+};
+
+HealthService::HealthService(size_t shards) : watches_(shards) {}
+
+HealthService::~HealthService() = default;
+
+void HealthService::Register(MethodTable* methods) {
+  methods->Add("/grpc.health.v1.Health/Check", [this](Call* call) {
+    return std::make_unique<RequestHandler>(
+        call, [this](Call* asked, std::string_view request) { Check(asked, request); });
+  });
+  methods->Add("/grpc.health.v1.Health/Watch",
+               [this](Call* call) { return std::make_unique<HealthWatch>(call, this); });
+}
+
+int HealthService::StatusNow() const {
+  return ready_.load(std::memory_order_relaxed) ? HealthCheckResponse::SERVING
+                                                : HealthCheckResponse::NOT_SERVING;
+}
+
+void HealthService::Check(Call* call, std::string_view request) const {
+  HealthCheckRequest parsed;
+  if (!Parse(call, request, &parsed)) return;
+  if (!IsServed(parsed.service())) {
+    call->Finish({GrpcCode::kNotFound, Concat({"no service ", parsed.service(), " here"})});
+    return;
+  }
+  call->Send(Response(StatusNow()));
+  call->Finish({});
+}
+
+void HealthService::Tell(const Shard& shard) {
+  for (HealthWatch& watch : watches_[shard.index()]) watch.Tell();
+}
+
+}  // namespace crier

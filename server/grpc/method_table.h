@@ -1,0 +1,40 @@
+// Which handler serves which method.
+#ifndef CRIER_SERVER_GRPC_METHOD_TABLE_H_
+#define CRIER_SERVER_GRPC_METHOD_TABLE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "server/base/string_map.h"
+#include "server/grpc/call.h"
+
+namespace crier {
+
+// Filled before the server starts; from then on thread-safe.
+class MethodTable {
+ public:
+  // Makes the handler of a call that begins; or finishes the call, and returns null. Runs on: the
+  // call's shard thread.
+  using Start = std::function<std::unique_ptr<CallHandler>(Call* call)>;
+
+  // `path`: "/package.Service/Method".
+  void Add(std::string path, Start start) {
+    methods_.insert_or_assign(std::move(path), std::move(start));
+  }
+
+  // Null: there is no such method.
+  const Start* Find(std::string_view path) const {
+    const auto it = methods_.find(path);
+    return it == methods_.end() ? nullptr : &it->second;
+  }
+
+ private:
+  StringMap<Start> methods_;
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_GRPC_METHOD_TABLE_H_
