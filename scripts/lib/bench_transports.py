@@ -15,16 +15,18 @@ RATES = [20, 200, 2000, 10000]
 TRANSPORTS = ["websocket", "grpc"]
 NAMES = {"websocket": "WebSocket", "grpc": "gRPC"}
 
-# Where the CPU time of a call chain goes: the first of these that has a frame in it.
+# Where the CPU time of a call chain goes: to the part that its innermost frame of any part is of.
 PARTS = [
-    ("decode", r"crier::.*(Decode|ParseFrame)|ParseFromZeroCopy|GrpcProtoBufferReader"),
-    ("encode", r"crier::.*Encoding::Append|crier::.*Encod"),
-    ("write", r"GatherStream::(Flush|Sent|OnSent|FlushInto)|SendBatch::|StreamSession::(WriteNext|"
-              r"StartWriting)|SliceCache|sock_sendmsg|tcp_sendmsg|io_uring_enter|__x64_sys_send"),
-    ("read", r"GatherStream::(Read|OnReady)|boost::beast|tcp_recvmsg|__x64_sys_recv|ReadDone"),
-    ("route", r"crier::(Session|Shard|Topic|Feed|Engine|LocalBus|EventLog|Mailbox|HandedTracker)"),
-    ("gRPC itself", r"grpc_core|grpc::|chttp2|grpc_|combiner|EventEngine"),
-    ("waiting for work", r"epoll_wait|do_epoll|Poller::|boost::asio|schedule"),
+    ("decode", r"crier::.*Decode|ParseFrom|_InternalParse"),
+    ("encode", r"crier::.*Encod"),
+    ("write", r"sendmsg|sys_send|io_uring|io_submit|SendBatch|GatherStream::(Flush|Sent|OnSent|Gather|"
+              r"Taken)|Http2Connection::(Flush|Sent|OnSent|SendNow)"),
+    ("read", r"recvmsg|sys_recv|boost::beast|GatherStream::(Read|OnReady)|Http2Connection::(Read|"
+             r"OnReady)"),
+    ("HTTP/2 (nghttp2)", r"nghttp2|\bsession_|\bhd_|Http2|crier::Call|MessageReader"),
+    ("route", r"crier::(Session|StreamSession|Shard|Turns|Topic|Feed|Engine|LocalBus|EventLog|"
+              r"Mailbox|HandedTracker)"),
+    ("waiting for work", r"epoll|Poller::|boost::asio|schedule|timerfd"),
 ]
 
 
@@ -118,9 +120,10 @@ def _shares(data):
 
 
 def _part(frames):
-    for part, pattern in PARTS:
-        if any(re.search(pattern, frame) for frame in frames):
-            return part
+    for frame in frames:
+        for part, pattern in PARTS:
+            if re.search(pattern, frame):
+                return part
     return "the rest"
 
 

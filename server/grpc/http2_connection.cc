@@ -57,7 +57,7 @@ void Http2Connection::Read() {
   const std::span<char> buffer = set_->receive_buffer();
   const ssize_t count = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (count <= 0) return Close(Outcome::kConnectionLost);
+  if (count <= 0) return Close(left_ ? Outcome::kOk : Outcome::kConnectionLost);
   last_received_ = set_->poller().now();
   in_nghttp2_ = true;
   const ssize_t result = nghttp2_session_mem_recv(

@@ -120,6 +120,7 @@ class Http2Connection final : public PolledConnection,
   bool blocked_ = false;  // the kernel takes nothing
   bool paused_ = false;   // Fill has left something for the next flush
   bool greeted_ = false;  // the client's SETTINGS have come
+  bool left_ = false;      // the client has said that it goes (GOAWAY)
   bool ending_ = false;   // closes once what there is to say was said
 
   TimePoint greet_by_;

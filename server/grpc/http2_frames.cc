@@ -102,6 +102,9 @@ struct Http2Frames {
     if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
       self.OnClientPing();
     }
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code == NGHTTP2_NO_ERROR) {
+      self.left_ = true;
+    }
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     Call* call = CallOf(session, frame->hd.stream_id);
     if (call == nullptr) return 0;
