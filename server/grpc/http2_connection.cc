@@ -7,27 +7,33 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "server/net/socket_options.h"
 
 namespace crier {
+namespace {
+
+// As long as a round trip or two may take; a peer that does not close holds its place so long.
+constexpr std::chrono::milliseconds kLingerTime{2000};
+
+}  // namespace
 
 void Http2Connection::Start(GrpcConnections* set, AcceptedConnection accepted) {
   auto connection = std::make_unique<Http2Connection>(set, std::move(accepted));
   Http2Connection* started = connection.get();
   set->Add(std::move(connection), started->next_check_);
   started->Listen(EPOLLIN);
-  set->Mark(started, false);
 }
 
 Http2Connection::Http2Connection(GrpcConnections* set, AcceptedConnection accepted)
     : set_(set),
       fd_(std::move(accepted.fd)),
       place_(std::move(accepted.place)),
-      greet_by_(set->poller().now() + set->options().handshake_timeout),
+      end_by_(set->poller().now() + set->options().handshake_timeout),
       last_received_(set->poller().now()),
-      next_check_(greet_by_) {
+      next_check_(end_by_) {
   SetNotSentLowWater(fd_.get());
   MakeSession();
   SubmitSettings();
@@ -50,7 +56,12 @@ void Http2Connection::OnReady(uint32_t events) {
     set_->poller().Change(fd_.get(), interest_, this);
     FlushInto(nullptr);
   }
-  if ((events & (EPOLLIN | kGone)) != 0) Read();
+  if ((events & (EPOLLIN | kGone)) == 0 || !fd_.valid()) return;
+  if (!lingering_) {
+    Read();
+  } else if (Discard()) {
+    Close(Outcome::kOk);
+  }
 }
 
 void Http2Connection::Read() {
@@ -65,13 +76,13 @@ void Http2Connection::Read() {
   in_nghttp2_ = false;
   if (result == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
     SayThatThisIsHttp2({buffer.data(), static_cast<size_t>(count)});
-    return Close(Outcome::kProtocolError);
+    return Linger(Outcome::kProtocolError);
   }
   // Of no memory, or a flood: nghttp2 cannot go on.
   if (result < 0) return Close(Outcome::kProtocolError);
   FlushInto(nullptr);
-  if (ending_) return Close(Outcome::kProtocolError);
-  CloseIfThrough();
+  if (ending_) return Linger(Outcome::kProtocolError);
+  EndIfThrough();
 }
 
 // Who speaks HTTP/1 here has the wrong port, or the wrong program.
@@ -82,10 +93,8 @@ void Http2Connection::SayThatThisIsHttp2(std::string_view received) {
       "HTTP/1.1 400 Bad Request\r\n"
       "Content-Type: text/plain\r\n"
       "Connection: close\r\n"
-      "Content-Length: 99\r\n"
       "\r\n"
-      "This port speaks gRPC (HTTP/2 without TLS). HTTP and WebSocket have a port "
-      "of their own.\n";
+      "This port speaks gRPC (HTTP/2 without TLS). HTTP and WebSocket have a port of their own.\n";
   [[maybe_unused]] const ssize_t sent =
       ::send(fd_.get(), kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -129,11 +138,11 @@ void Http2Connection::Fill() {
 
 void Http2Connection::FlushInto(SendBatch* batch) {
   static_cast<MarkHook*>(this)->unlink();
-  if (!fd_.valid() || blocked_) return;
+  if (!fd_.valid() || blocked_ || lingering_) return;
   assert(!batched_ && out_.empty());
   Fill();
   if (out_.empty()) {
-    CloseIfThrough();
+    EndIfThrough();
   } else if (batch != nullptr && batch->available()) {
     batched_ = true;
     batch->Add(this, fd_.get(), out_);
@@ -207,11 +216,11 @@ TimePoint Http2Connection::CheckDeadlines(TimePoint now) {
     }
   }
   TimePoint next;
-  if (!greeted_) {
-    next = greet_by_;
+  if (!greeted_ || lingering_) {
+    next = end_by_;
     if (now >= next) {
       Close(Outcome::kIdleTimeout);
-      return now + options.handshake_timeout;
+      return now + options.close_timeout;
     }
   } else if (ping_.awaited(last_received_)) {
     next = ping_.sent() + options.keepalive_timeout;
@@ -244,13 +253,34 @@ void Http2Connection::GoAway() {
   set_->Mark(this, false);
 }
 
-bool Http2Connection::CloseIfThrough() {
-  if (!fd_.valid() || !out_.empty() || nghttp2_session_want_read(session_) != 0 ||
+void Http2Connection::EndIfThrough() {
+  if (!fd_.valid() || lingering_ || !out_.empty() || nghttp2_session_want_read(session_) != 0 ||
       nghttp2_session_want_write(session_) != 0) {
-    return false;
+    return;
   }
-  Close(Outcome::kProtocolError);  // of calls, where there are any: nghttp2 has given up
-  return true;
+  // Of calls, where there are any: nghttp2 has given up.
+  Linger(Outcome::kProtocolError);
+}
+
+void Http2Connection::Linger(Outcome outcome) {
+  DropCalls(outcome);
+  ::shutdown(fd_.get(), SHUT_WR);
+  if (Discard()) return Close(outcome);
+  lingering_ = true;
+  end_by_ = set_->poller().now() + kLingerTime;
+  next_check_ = end_by_;
+  set_->CheckAt(this, end_by_);
+}
+
+bool Http2Connection::Discard() {
+  const std::span<char> buffer = set_->receive_buffer();
+  // A peer that sends faster than this reads must not hold up the shard.
+  for (int i = 0; i < 4; ++i) {
+    const ssize_t count = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    if (count > 0 || (count < 0 && errno == EINTR)) continue;
+    return count == 0 || errno != EAGAIN;
+  }
+  return false;
 }
 
 void Http2Connection::Close(Outcome outcome) {
@@ -258,11 +288,15 @@ void Http2Connection::Close(Outcome outcome) {
   if (!fd_.valid()) return;
   fd_.reset();
   static_cast<MarkHook*>(this)->unlink();
+  DropCalls(outcome);
+  set_->Remove(this);
+}
+
+void Http2Connection::DropCalls(Outcome outcome) {
   while (!calls_.empty()) {
     nghttp2_session_set_stream_user_data(session_, calls_.front().id(), nullptr);
     Drop(&calls_.front(), outcome);
   }
-  set_->Remove(this);
 }
 
 void Http2Connection::Drop(Call* call, Outcome outcome) {

@@ -10,9 +10,10 @@
 // shard's turns each marked connection is sent once, with what all of its calls have
 // (GrpcConnections::FlushMarked).
 //
-// Life. The connection closes when the peer has, when the protocol is broken, when the peer answers
-// no ping, or when it stops (GoAway) and its calls are through. Then each call is over, and the
-// connection removes itself.
+// Life. The client speaks first. The connection ends when the peer has closed it, when the protocol
+// is broken, when the peer answers no ping, or when it stops (GoAway) and its calls are through.
+// Then each call is over. Where the last word is ours, it closes once the peer has (Linger); then
+// it removes itself.
 #ifndef CRIER_SERVER_GRPC_HTTP2_CONNECTION_H_
 #define CRIER_SERVER_GRPC_HTTP2_CONNECTION_H_
 
@@ -88,9 +89,16 @@ class Http2Connection final : public PolledConnection,
   void SendNow();
   void Sent(ssize_t result);
   void Listen(uint32_t events);
-  // Where nothing is left to come and to go.
-  bool CloseIfThrough();
+  // Ends the connection where nothing is left to come and to go.
+  void EndIfThrough();
+  // Says that no more will come, and closes when the peer has too, or has had kLingerTime for it:
+  // what lies unread when a socket is closed turns the goodbye into a reset, which may take our
+  // last words from the peer before it has read them.
+  void Linger(Outcome outcome);
+  // Throws away what is readable; true: nothing more will come.
+  bool Discard();
   void Close(Outcome outcome);
+  void DropCalls(Outcome outcome);
   // The call is over.
   static void Drop(Call* call, Outcome outcome);
 
@@ -116,14 +124,15 @@ class Http2Connection final : public PolledConnection,
   size_t out_taken_ = 0;
   uint32_t interest_ = 0;  // of EPOLLIN and EPOLLOUT
   bool in_nghttp2_ = false;
-  bool batched_ = false;  // out_ is in the batch
-  bool blocked_ = false;  // the kernel takes nothing
-  bool paused_ = false;   // Fill has left something for the next flush
-  bool greeted_ = false;  // the client's SETTINGS have come
-  bool left_ = false;      // the client has said that it goes (GOAWAY)
-  bool ending_ = false;   // closes once what there is to say was said
+  bool batched_ = false;    // out_ is in the batch
+  bool blocked_ = false;    // the kernel takes nothing
+  bool paused_ = false;     // Fill has left something for the next flush
+  bool greeted_ = false;    // the client's SETTINGS have come
+  bool left_ = false;       // the client has said that it goes (GOAWAY)
+  bool ending_ = false;     // ends once what there is to say was said
+  bool lingering_ = false;  // what comes is thrown away
 
-  TimePoint greet_by_;
+  TimePoint end_by_;  // until greeted_, and while lingering_
   TimePoint last_received_;
   PingWatch ping_;
   TimePoint next_check_{};
