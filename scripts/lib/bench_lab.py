@@ -44,11 +44,11 @@ class Build:
         return (self.floors or self.folder) / "tests/bench/floor"
 
     @property
-    def grpc_floor(self):
-        return (self.floors or self.folder) / "tests/bench/grpc_floor"
+    def grpc_library(self):
+        return (self.floors or self.folder) / "tests/bench/grpc_library"
 
     def check(self):
-        for program in [self.crierd, self.crier, self.floor, self.grpc_floor]:
+        for program in [self.crierd, self.crier, self.floor, self.grpc_library]:
             if not os.access(program, os.X_OK):
                 raise BenchError(f"there is no {program}; build first (scripts/bench does, without "
                                  "--build and --compare)")
@@ -123,9 +123,9 @@ class Lab:
         self.note(server.command)
         return server
 
-    def grpc_floor(self):
-        """A gRPC server that does nothing but what a fan-out takes (tests/bench/grpc_floor.cc)."""
-        server = PinnedServer(self.build.grpc_floor, [], (SERVER_CORE,))
+    def grpc_library(self):
+        """A gRPC server that does nothing but what a fan-out takes (tests/bench/grpc_library.cc)."""
+        server = PinnedServer(self.build.grpc_library, [], (SERVER_CORE,))
         self.note(server.command)
         return server
 

@@ -56,7 +56,8 @@ def _reached(row, number):
 
 
 def _floor(row, figures):
-    return f"{figures['floor']:.3g} us" if "cpu" in figures else value(row, figures["floor"])
+    shown = f"{figures['floor']:.3g} us" if "cpu" in figures else value(row, figures["floor"])
+    return f"{figures['beside']} {shown}" if "beside" in figures else shown
 
 
 def _cells(outcome):

@@ -1,5 +1,8 @@
 #include "server/grpc/grpc_server.h"
 
+#include <nghttp2/nghttp2.h>
+#include <sys/socket.h>
+
 #include <utility>
 
 #include "crier/v1/messaging.pb.h"
@@ -7,6 +10,23 @@
 #include "server/grpc/reflection_service.h"
 
 namespace crier {
+namespace {
+
+// Best effort: SETTINGS, and GOAWAY that says why (RFC 9113, section 6.8). No stream was looked at,
+// so a client may try each of them again.
+void RefuseConnection(int fd) {
+  constexpr std::string_view kSettings("\0\0\0\4\0\0\0\0\0", 9);
+  constexpr std::string_view kWhy = "TOO_MANY_SESSIONS: as many connections as there may be";
+  static_assert(8 + kWhy.size() < 256);
+  std::string goodbye(kSettings);
+  goodbye += {'\0', '\0', static_cast<char>(8 + kWhy.size()), '\7', '\0', '\0', '\0', '\0', '\0'};
+  goodbye += {'\0', '\0', '\0', '\0', '\0', '\0', '\0', NGHTTP2_ENHANCE_YOUR_CALM};
+  goodbye += kWhy;
+  [[maybe_unused]] const ssize_t sent =
+      ::send(fd, goodbye.data(), goodbye.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+}  // namespace
 
 GrpcServer::GrpcServer(Engine* engine, ConnectionTable* table, const GrpcOptions& options)
     : engine_(*engine),
@@ -17,8 +37,10 @@ GrpcServer::GrpcServer(Engine* engine, ConnectionTable* table, const GrpcOptions
                    [this](Shard* shard) {
                      return std::make_shared<GrpcConnections>(shard, &options_, &methods_);
                    }),
-      acceptor_(engine->shard(0).io(), table,
-                [this](AcceptedConnection accepted) { OnAccepted(std::move(accepted)); }) {
+      acceptor_(
+          engine->shard(0).io(), table,
+          [this](AcceptedConnection accepted) { OnAccepted(std::move(accepted)); },
+          &RefuseConnection) {
   // Named, so that the linker keeps its descriptors for reflection.
   const std::string messaging = v1::PublishRequest::descriptor()->file()->service(0)->full_name();
   messaging_.Register(&methods_);

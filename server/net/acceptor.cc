@@ -154,10 +154,8 @@ Acceptor::Step Acceptor::AcceptOne(int listener_fd) {
     return Step::kAccepted;
   }
   SetNoDelay(fd.get());
-  handler_(AcceptedConnection{.fd = std::move(fd),
-                              .peer = std::move(address),
-                              .listener_fd = listener_fd,
-                              .place = *std::move(place)});
+  handler_(AcceptedConnection{
+      .fd = std::move(fd), .peer = std::move(address), .place = *std::move(place)});
   return Step::kAccepted;
 }
 

@@ -1,8 +1,5 @@
 // Accepts connections for both transports: counts them, caps them, and keeps a reserve of
 // descriptors, so that a flood ends in refusals and not in a server that accepts no more.
-//
-// The process owns accepting because gRPC 1.51 stops accepting for good once descriptors run out,
-// and has no cap on connections.
 #ifndef CRIER_SERVER_NET_ACCEPTOR_H_
 #define CRIER_SERVER_NET_ACCEPTOR_H_
 
@@ -27,8 +24,7 @@ namespace crier {
 // A connection that was just accepted: non-blocking, close-on-exec, TCP_NODELAY set.
 struct AcceptedConnection {
   UniqueFd fd;
-  std::string peer;      // the peer's address without its port: "127.0.0.1", "::1"
-  int listener_fd = -1;  // the listening socket it came in on
+  std::string peer;  // the peer's address without its port: "127.0.0.1", "::1"
   // Holds this connection's place in the count until it is destroyed (on any thread).
   ConnectionTable::Place place;
 };

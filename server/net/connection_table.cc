@@ -54,22 +54,9 @@ void ConnectionTable::MeasureAllowance() {
 }
 
 std::optional<ConnectionTable::Place> ConnectionTable::Enter(std::string_view address) {
-  RefusalKind refusal;
-  if (auto place = TryEnter(address, &refusal)) return place;
-  {
-    MutexLock lock(&reclaim_mutex_);
-    if (reclaim_) reclaim_();
-  }
-  if (auto place = TryEnter(address, &refusal)) return place;
-  CountRefusal(refusal);
-  return std::nullopt;
-}
-
-std::optional<ConnectionTable::Place> ConnectionTable::TryEnter(std::string_view address,
-                                                                RefusalKind* refusal) {
   MutexLock lock(&mutex_);
   if (size_ >= total_limit_) {
-    *refusal = RefusalKind::kTotal;
+    CountRefusal(RefusalKind::kTotal);
     return std::nullopt;
   }
   std::string counted;
@@ -77,7 +64,7 @@ std::optional<ConnectionTable::Place> ConnectionTable::TryEnter(std::string_view
     counted = address;
     size_t& connections = per_address_[counted];
     if (connections >= limits_.per_address) {
-      *refusal = RefusalKind::kPerAddress;
+      CountRefusal(RefusalKind::kPerAddress);
       return std::nullopt;
     }
     ++connections;
@@ -97,11 +84,13 @@ void ConnectionTable::Leave(const std::string& address) {
   if (it != per_address_.end() && --it->second == 0) per_address_.erase(it);
 }
 
-void ConnectionTable::CountOutOfDescriptors() { CountRefusal(RefusalKind::kDescriptors); }
+void ConnectionTable::CountOutOfDescriptors() {
+  MutexLock lock(&mutex_);
+  CountRefusal(RefusalKind::kDescriptors);
+}
 
 void ConnectionTable::CountRefusal(RefusalKind reason) {
   if (metrics_ == nullptr) return;
-  MutexLock lock(&mutex_);
   metrics_->refused[static_cast<size_t>(reason)].Add();
 }
 
@@ -113,11 +102,6 @@ size_t ConnectionTable::size() const {
 size_t ConnectionTable::limit() const {
   MutexLock lock(&mutex_);
   return total_limit_;
-}
-
-void ConnectionTable::SetReclaimer(absl::AnyInvocable<void()> reclaim) {
-  MutexLock lock(&reclaim_mutex_);
-  reclaim_ = std::move(reclaim);
 }
 
 size_t ConnectionTable::DescriptorAllowance() {

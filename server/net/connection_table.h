@@ -11,7 +11,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/functional/any_invocable.h"
 #include "server/base/mutex.h"
 #include "server/metrics/metrics.h"
 
@@ -54,8 +53,7 @@ class ConnectionTable {
   ConnectionTable(const ConnectionTable&) = delete;
   ConnectionTable& operator=(const ConnectionTable&) = delete;
 
-  // nullopt: over a limit, also after asking the reclaimer for places that are free without our
-  // knowing. The refusal is counted.
+  // nullopt: over a limit. The refusal is counted.
   std::optional<Place> Enter(std::string_view address);
 
   // Counts a connection that was refused because no descriptor was left for it.
@@ -70,21 +68,15 @@ class ConnectionTable {
   // own.
   void MeasureAllowance();
 
-  // `reclaim` is called when a connection would be refused, on the thread of that Enter, and may
-  // release Places. Null: none. Returns once no call of the former one runs any more. Must not be
-  // called from within `reclaim`.
-  void SetReclaimer(absl::AnyInvocable<void()> reclaim);
-
   // How many connections this process can hold: its descriptor limit, less those in use now, less a
-  // reserve for itself of max(8, a 64th of the limit): log files, /proc reads of a scrape, what
-  // gRPC opens as it goes. Raises the soft limit to the hard one first, to at most 1,048,576. Never
+  // reserve for itself of max(8, a 64th of the limit): log files, /proc reads of a scrape.
+  // Raises the soft limit to the hard one first, to at most 1,048,576. Never
   // 0.
   static size_t DescriptorAllowance();
 
  private:
-  std::optional<Place> TryEnter(std::string_view address, RefusalKind* refusal);
   void Leave(const std::string& address);
-  void CountRefusal(RefusalKind reason);
+  void CountRefusal(RefusalKind reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Limits limits_;
   ConnectionMetrics* const metrics_;  // null: not counted
@@ -94,10 +86,6 @@ class ConnectionTable {
   size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
   // Only with a limit per address; an address without connections has no entry.
   absl::flat_hash_map<std::string, size_t> per_address_ ABSL_GUARDED_BY(mutex_);
-
-  // Taken before mutex_, never while it is held.
-  Mutex reclaim_mutex_;
-  absl::AnyInvocable<void()> reclaim_ ABSL_GUARDED_BY(reclaim_mutex_);
 };
 
 }  // namespace crier

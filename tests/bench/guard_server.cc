@@ -46,8 +46,7 @@ GuardServer::~GuardServer() {
 void GuardServer::Connect(GuardClients* clients, std::string_view user) {
   auto place = table_.Enter("");
   if (!place) Fail("too few file descriptors: " + std::to_string(table_.limit()) + " connections");
-  AcceptedConnection accepted{
-      .fd = clients->Add(), .peer = "", .listener_fd = -1, .place = std::move(*place)};
+  AcceptedConnection accepted{.fd = clients->Add(), .peer = "", .place = std::move(*place)};
   HttpConnection::Start(connections_.get(), &context_, std::move(accepted));
   const size_t client = clients->count() - 1;
   clients->SendUpgrade(client, user);

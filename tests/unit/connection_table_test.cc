@@ -69,24 +69,6 @@ TEST(ConnectionTableTest, RefusalsAreCountedByReason) {
   EXPECT_EQ(metrics.connections().limit.value(), 2);
 }
 
-TEST(ConnectionTableTest, TheReclaimerIsAskedBeforeARefusal) {
-  ConnectionTable table({.total = 1, .per_address = 0});
-  std::optional<Place> forgotten = table.Enter("127.0.0.1");
-  int asked = 0;
-  table.SetReclaimer([&] {
-    ++asked;
-    forgotten.reset();
-  });
-  const std::optional<Place> next = table.Enter("127.0.0.1");
-  EXPECT_TRUE(next);
-  EXPECT_EQ(asked, 1);
-  EXPECT_FALSE(table.Enter("127.0.0.1"));
-  EXPECT_EQ(asked, 2);
-  table.SetReclaimer(nullptr);
-  EXPECT_FALSE(table.Enter("127.0.0.1"));
-  EXPECT_EQ(asked, 2);
-}
-
 TEST(ConnectionTableTest, ThreadsNeverShareAPlace) {
   ConnectionTable table({.total = 10, .per_address = 7});
   std::vector<std::thread> threads;

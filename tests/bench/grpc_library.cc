@@ -1,10 +1,10 @@
-// What a gRPC server costs that does nothing else: the same library, its callback API, raw bytes.
+// What a server on gRPC's own library costs that does nothing else: its callback API, raw bytes.
 // It speaks just enough of crier.v1.Messaging for `crier bench --transport grpc`: Connect greets,
 // and what a client broadcasts goes to every stream, all that has come in one write. One topic, no
 // limits, and nothing is ever forgotten: not for long runs.
 //
-//   grpc_floor     listens on a port of 127.0.0.1 that the system chooses, and says which;
-//                  ends on SIGTERM or SIGINT
+//   grpc_library     listens on a port of 127.0.0.1 that the system chooses, and says which;
+//                    ends on SIGTERM or SIGINT
 #include <grpcpp/grpcpp.h>
 
 #include <csignal>
@@ -44,7 +44,7 @@ class Floor final : public Service {
       place_ = floor_.streams_.insert(floor_.streams_.end(), this);
       next_ = floor_.events_.size();
       v1::ServerFrame frame;
-      frame.add_events()->mutable_welcome()->set_server("grpc_floor");
+      frame.add_events()->mutable_welcome()->set_server("grpc_library");
       Write({Encoded(frame)});
       StartRead(&read_);
     }
@@ -136,10 +136,10 @@ int main() {
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
-    std::fprintf(stderr, "grpc_floor: gRPC did not start (its log says why)\n");
+    std::fprintf(stderr, "grpc_library: gRPC did not start (its log says why)\n");
     return 1;
   }
-  std::printf("grpc_floor ready grpc=127.0.0.1:%d\n", port);
+  std::printf("grpc_library ready grpc=127.0.0.1:%d\n", port);
   std::fflush(stdout);
   int signal = 0;
   sigwait(&ending, &signal);
