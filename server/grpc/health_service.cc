@@ -46,6 +46,9 @@ class HealthWatch final : public CallHandler, public WatchHook {
     health_.watches_[call_.shard().index()].push_back(*this);
     Tell();
   }
+  void OnHalfClose() override {
+    if (!is_linked()) call_.Finish({GrpcCode::kInternal, "a call without its request"});
+  }
   void OnShutdown() override { call_.Finish(ToGrpcStatus(Outcome::kShutdown)); }
 
   void Tell() {

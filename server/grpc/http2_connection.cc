@@ -182,7 +182,11 @@ void Http2Connection::Sent(ssize_t result) {
   }
   out_ = {};
   out_taken_ = 0;
-  if (paused_) set_->Mark(this, false);
+  if (paused_) {
+    set_->Mark(this, false);
+  } else {
+    EndIfThrough();
+  }
 }
 
 void Http2Connection::Listen(uint32_t events) {
@@ -247,7 +251,7 @@ TimePoint Http2Connection::CheckDeadlines(TimePoint now) {
 
 void Http2Connection::GoAway() {
   if (!fd_.valid()) return;
-  if (!greeted_) return Close(Outcome::kShutdown);
+  if (!greeted_ || lingering_) return Close(Outcome::kShutdown);
   SubmitGoAway();
   for (Call& call : calls_) call.OnShutdown();
   set_->Mark(this, false);

@@ -54,6 +54,8 @@ void StreamSession::Take(size_t bytes) {
 
 void StreamSession::Wake() {
   assert(call_.shard().IsCurrent());
+  // What made it ready may have been pulled since.
+  if (!session_->has_pending()) return;
   if (!call_.CanSend()) session_->SetBlocked(true);
   call_.Ready(/*in_turn=*/true);
 }

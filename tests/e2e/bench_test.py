@@ -34,7 +34,7 @@ class BenchTest(unittest.TestCase):
             self.assertRegex(text, r"\*\*fan-out\*\*: 750 WebSocket clients.*[0-9.]+ x floor")
             self.assertRegex(text, r"nothing connected: resident \| [0-9.]+ MiB")
             self.assertRegex(text, r"taskset --cpu-list 1 .*crier bench fanout --clients 750 --rate 200")
-            self.assertRegex(text, r"gRPC fan-out, sparse.*\| [0-9.]+ us, [0-9.]+ x \|")
+            self.assertRegex(text, r"gRPC fan-out, sparse.*\| gRPC's library [0-9.]+ us, [0-9.]+ x \|")
             self.assertIn("tests/bench/grpc_library", text)
             picture = re.search(r"\((\S+/rows\.svg)\)", text)[1]
             self.assertTrue((page.parent / picture).exists())

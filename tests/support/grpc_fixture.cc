@@ -1,41 +1,11 @@
 #include "tests/support/grpc_fixture.h"
 
-#include <future>
-#include <thread>
-
 namespace crier::testing {
-
-GrpcTest::GrpcTest() { engine_options_.shards = 2; }
 
 GrpcTest::~GrpcTest() { StopServer(); }
 
-void GrpcTest::StartServer() {
-  metrics_ = std::make_unique<Metrics>(engine_options_.shards);
-  engine_ = std::make_unique<Engine>(engine_options_, Clock::Real(), metrics_.get());
-  table_ = std::make_unique<ConnectionTable>(connection_limits_);
-  server_ = std::make_unique<GrpcServer>(engine_.get(), table_.get(), grpc_options_);
-  engine_->Start();
-  // Some tests are over before the system has given every shard's thread its first turn.
-  for (size_t i = 0; i < engine_->shard_count(); ++i) {
-    std::promise<void> runs;
-    engine_->shard(i).Post([&runs] { runs.set_value(); });
-    runs.get_future().wait();
-  }
-  const absl::Status status = server_->Listen("127.0.0.1:0");
-  ASSERT_TRUE(status.ok()) << status;
-  server_->Start();
-  server_->SetReady(true);
-}
-
-void GrpcTest::StopServer() {
-  if (server_ != nullptr) server_->Stop();
-  if (engine_ != nullptr) engine_->Stop();
-  server_.reset();
-  engine_.reset();
-}
-
 GrpcClient& GrpcTest::NewClient(const grpc::ChannelArguments& arguments) {
-  clients_.push_back(std::make_unique<GrpcClient>(server_->addresses(), arguments));
+  clients_.push_back(std::make_unique<GrpcClient>(server().addresses(), arguments));
   return *clients_.back();
 }
 
@@ -57,40 +27,6 @@ std::unique_ptr<GrpcStream> GrpcTest::Listen(const v1::SubscribeRequest& request
   auto stream = NewClient().Subscribe(request);
   stream->NextWelcome();
   return stream;
-}
-
-void GrpcTest::Eventually(const std::string& what, const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!condition()) {
-    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "still not so: " << what;
-    std::this_thread::yield();
-  }
-}
-
-int64_t GrpcTest::Sum(const std::function<int64_t(const ShardMetrics&)>& value) const {
-  int64_t sum = 0;
-  for (size_t i = 0; i < engine_options_.shards; ++i) sum += value(metrics_->shard(i));
-  return sum;
-}
-
-int64_t GrpcTest::sessions() const {
-  return Sum([](const ShardMetrics& m) { return m.of(TransportKind::kGrpc).sessions.value(); });
-}
-
-int64_t GrpcTest::lagging() const {
-  return Sum(
-      [](const ShardMetrics& m) { return m.of(TransportKind::kGrpc).sessions_lagging.value(); });
-}
-
-int64_t GrpcTest::log_bytes() const {
-  return Sum([](const ShardMetrics& m) { return m.log_bytes.value(); });
-}
-
-uint64_t GrpcTest::ended(Outcome outcome) const {
-  return static_cast<uint64_t>(Sum([outcome](const ShardMetrics& m) {
-    return static_cast<int64_t>(
-        m.of(TransportKind::kGrpc).ended[static_cast<size_t>(outcome)].value());
-  }));
 }
 
 }  // namespace crier::testing
