@@ -121,7 +121,8 @@ void Call::OnData(std::string_view bytes, size_t max_message_bytes) {
   }
   if (reader_.error() == nullptr) return;
   Finish(*reader_.error());
-  EndHandler(Outcome::kMessageTooBig);
+  const bool too_big = status_->code == static_cast<int>(GrpcCode::kResourceExhausted);
+  EndHandler(too_big ? Outcome::kMessageTooBig : Outcome::kProtocolError);
 }
 
 void Call::OnHalfClose() {

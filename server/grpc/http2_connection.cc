@@ -54,6 +54,7 @@ void Http2Connection::OnReady(uint32_t events) {
     blocked_ = false;
     interest_ = EPOLLIN;
     set_->poller().Change(fd_.get(), interest_, this);
+    if (!out_.empty()) SendNow();
     FlushInto(nullptr);
   }
   if ((events & (EPOLLIN | kGone)) == 0 || !fd_.valid()) return;
