@@ -127,6 +127,11 @@ void Call::OnData(std::string_view bytes, size_t max_message_bytes) {
 
 void Call::OnHalfClose() {
   if (std::exchange(half_closed_, true) || handler_ == nullptr || finishing()) return;
+  if (reader_.in_message()) {
+    Finish({GrpcCode::kInternal, "the client's last message was cut off"});
+    EndHandler(Outcome::kProtocolError);
+    return;
+  }
   handler_->OnHalfClose();
 }
 
@@ -187,7 +192,7 @@ void Call::AppendOffered(size_t bytes, std::string* out) {
     out->append(out_, out_taken_, bytes);
     out_taken_ += bytes;
     if (queued() > 0) return;
-    out_ = {};
+    std::string().swap(out_);  // which frees it
     out_taken_ = 0;
     return;
   }
@@ -195,9 +200,10 @@ void Call::AppendOffered(size_t bytes, std::string* out) {
   AppendMessagePrefix(peeked_bytes_, out);
   for (const Slice& slice : peeked_) out->append(slice.data, slice.size);
   // What flow control cuts off is kept here: the log may have moved on by the time that it goes.
-  out_.assign(*out, begin + bytes);
-  out->resize(begin + bytes);
-  if (out_.empty()) out_ = {};
+  if (out->size() > begin + bytes) {
+    out_.assign(*out, begin + bytes);
+    out->resize(begin + bytes);
+  }
   peeked_ = {};
   handler_->Take(peeked_bytes_);
 }

@@ -21,6 +21,21 @@ void GrpcConnections::Mark(Http2Connection* connection, bool in_turn) {
   });
 }
 
+std::string GrpcConnections::TakeBuffer() {
+  if (spare_buffers_.empty()) return {};
+  std::string buffer = std::move(spare_buffers_.back());
+  spare_buffers_.pop_back();
+  spare_bytes_ -= buffer.capacity();
+  return buffer;
+}
+
+void GrpcConnections::GiveBackBuffer(std::string buffer) {
+  if (spare_bytes_ + buffer.capacity() > kMostSpareBytes) return;
+  buffer.clear();
+  spare_bytes_ += buffer.capacity();
+  spare_buffers_.push_back(std::move(buffer));
+}
+
 void GrpcConnections::FlushMarked() {
   // Only these: a connection that has more than one flush takes is marked again, for the next.
   decltype(marked_) now;

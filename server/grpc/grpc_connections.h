@@ -3,6 +3,9 @@
 #define CRIER_SERVER_GRPC_GRPC_CONNECTIONS_H_
 
 #include <boost/intrusive/list.hpp>
+#include <cstddef>
+#include <string>
+#include <vector>
 
 #include "server/grpc/method_table.h"
 #include "server/grpc/options.h"
@@ -32,6 +35,11 @@ class GrpcConnections final : public ConnectionSet {
   // sends it.
   void Mark(Http2Connection* connection, bool in_turn);
 
+  // An empty string with room, or without, for what a connection sends; to be given back, so that
+  // connections that have nothing to send hold no memory for it.
+  std::string TakeBuffer();
+  void GiveBackBuffer(std::string buffer);
+
   // Sends what all marked connections have, together.
   void FlushMarked();
   void AfterWakes() override { FlushMarked(); }
@@ -43,6 +51,11 @@ class GrpcConnections final : public ConnectionSet {
                          boost::intrusive::constant_time_size<false>>
       marked_;
   bool flush_deferred_ = false;
+
+  // As much as the connections of one batch need.
+  static constexpr size_t kMostSpareBytes = 1 << 20;
+  std::vector<std::string> spare_buffers_;
+  size_t spare_bytes_ = 0;
 };
 
 }  // namespace crier

@@ -125,6 +125,7 @@ void Http2Connection::Reset(int32_t stream) {
 
 void Http2Connection::Fill() {
   paused_ = false;
+  if (out_.empty()) out_ = set_->TakeBuffer();
   in_nghttp2_ = true;
   while (out_.size() < kBytesPerFlush) {
     const uint8_t* bytes;
@@ -143,6 +144,7 @@ void Http2Connection::FlushInto(SendBatch* batch) {
   assert(!batched_ && out_.empty());
   Fill();
   if (out_.empty()) {
+    ForgetOut();
     EndIfThrough();
   } else if (batch != nullptr && batch->available()) {
     batched_ = true;
@@ -150,6 +152,11 @@ void Http2Connection::FlushInto(SendBatch* batch) {
   } else {
     SendNow();
   }
+}
+
+void Http2Connection::ForgetOut() {
+  set_->GiveBackBuffer(std::exchange(out_, std::string()));
+  out_taken_ = 0;
 }
 
 void Http2Connection::SendNow() {
@@ -169,8 +176,7 @@ void Http2Connection::OnSent(ssize_t result) {
 void Http2Connection::Sent(ssize_t result) {
   if (result < 0 && result != -EAGAIN) {
     // What the peer sent before it went is still read; then the read says that it is gone.
-    out_ = {};
-    out_taken_ = 0;
+    ForgetOut();
     blocked_ = true;
     ::shutdown(fd_.get(), SHUT_WR);
     return;
@@ -181,8 +187,7 @@ void Http2Connection::Sent(ssize_t result) {
     Listen(EPOLLOUT);
     return;
   }
-  out_ = {};
-  out_taken_ = 0;
+  ForgetOut();
   if (paused_) {
     set_->Mark(this, false);
   } else {

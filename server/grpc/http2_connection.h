@@ -86,6 +86,7 @@ class Http2Connection final : public PolledConnection,
   void SayThatThisIsHttp2(std::string_view received);
   // Has nghttp2 write frames into out_.
   void Fill();
+  void ForgetOut();
   void SendNow();
   void Sent(ssize_t result);
   void Listen(uint32_t events);

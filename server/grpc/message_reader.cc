@@ -39,13 +39,13 @@ void MessageReader::Feed(std::string_view bytes) { bytes_ = bytes; }
 std::optional<std::string_view> MessageReader::Fail(GrpcStatus status) {
   error_ = std::make_unique<GrpcStatus>(std::move(status));
   bytes_ = {};
-  held_ = {};
+  std::string().swap(held_);
   return std::nullopt;
 }
 
 std::optional<std::string_view> MessageReader::Next(size_t max_bytes) {
   if (error_ != nullptr) return std::nullopt;
-  if (std::exchange(returned_, false)) held_ = {};
+  if (std::exchange(returned_, false)) std::string().swap(held_);  // which frees it
   // A prefix that came in pieces is put together first.
   if (!held_.empty() && held_.size() < kMessagePrefixBytes) {
     const size_t missing = std::min(kMessagePrefixBytes - held_.size(), bytes_.size());
@@ -105,13 +105,14 @@ std::optional<std::string_view> MessageReader::Decompress(std::string_view messa
   stream.avail_out = static_cast<uInt>(inflated.size());
   const int result = inflate(&stream, Z_FINISH);
   const size_t size = inflated.size() - stream.avail_out;
+  const bool whole = result == Z_STREAM_END && stream.avail_in == 0;
   inflateEnd(&stream);
   if (size > max_bytes) {
     return Fail({GrpcCode::kResourceExhausted,
                  Concat({"a message of more than ", std::to_string(max_bytes),
                          " bytes once it is decompressed; that is the limit"})});
   }
-  if (result != Z_STREAM_END) {
+  if (!whole) {
     return Fail({GrpcCode::kInternal, "a message cannot be decompressed as grpc-encoding says"});
   }
   inflated.resize(size);

@@ -48,7 +48,7 @@ class SubscribeSession final : public StreamSession {
 
   void OnMessage(std::string_view message) override {
     if (std::exchange(asked_, true)) {
-      call_.Finish({GrpcCode::kInternal, "a second request, where there is one in a call"});
+      Close(Outcome::kProtocolError, "a second request, where there is one in a call");
       return;
     }
     v1::SubscribeRequest request;

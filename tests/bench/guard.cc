@@ -3,9 +3,10 @@
 //
 //   guard fanout CLIENTS MESSAGES          one client broadcasts to all
 //   guard direct CLIENTS ROUNDS            each client sends its partner a message per round
-//   guard sessions COUNT                   memory of idle WebSocket sessions
+//   guard sessions COUNT                   memory of idle sessions with their connections
 //   guard engine_sessions COUNT            the engine's part of that
 //
+//   --grpc        gRPC instead of WebSocket: each client a connection with one stream
 //   --io_uring    batched sends
 //   --trace=N     where the first N allocations are made (see allocations.h)
 #include <charconv>
@@ -17,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "crier/v1/message.pb.h"
 #include "tests/bench/allocations.h"
 #include "tests/bench/guard_clients.h"
 #include "tests/bench/guard_server.h"
@@ -89,14 +91,15 @@ namespace {
 struct Arguments {
   std::string_view kind;
   std::vector<size_t> numbers;
+  Protocol protocol = Protocol::kWebSocket;
   bool io_uring = false;
   int trace = 0;
 };
 
 [[noreturn]] void FailUsage() {
   Fail(
-      "usage: guard fanout|direct CLIENTS MESSAGES [--io_uring] [--trace=N], or\n"
-      "       guard sessions|engine_sessions COUNT; numbers from 1");
+      "usage: guard fanout|direct CLIENTS MESSAGES [--grpc] [--io_uring] [--trace=N], or\n"
+      "       guard sessions|engine_sessions COUNT [--grpc]; numbers from 1");
 }
 
 Arguments Read(int argc, char** argv) {
@@ -109,7 +112,9 @@ Arguments Read(int argc, char** argv) {
   };
   for (int i = 1; i < argc; ++i) {
     const std::string_view text = argv[i];
-    if (text == "--io_uring") {
+    if (text == "--grpc") {
+      arguments.protocol = Protocol::kGrpc;
+    } else if (text == "--io_uring") {
       arguments.io_uring = true;
     } else if (text.starts_with("--trace=")) {
       arguments.trace = number(text.substr(text.find('=') + 1));
@@ -124,10 +129,21 @@ Arguments Read(int argc, char** argv) {
 
 std::string User(size_t client) { return "user" + std::to_string(client); }
 
-std::string Message(std::string_view action, std::string_view more_keys) {
-  std::string text = R"({"action_type":")" + std::string(action) +
-                     R"(","body":"the length of a short chat message")";
-  return ClientFrame(text + std::string(more_keys) + "}");
+// What a client writes to send a message; `to`: empty: to everyone.
+std::string Message(Protocol protocol, const std::string& to) {
+  constexpr std::string_view kBody = "the length of a short chat message";
+  if (protocol == Protocol::kGrpc) {
+    v1::ClientFrame frame;
+    v1::Message& message = *frame.mutable_publish();
+    message.set_action_type(to.empty() ? v1::BROADCAST : v1::DIRECT);
+    message.set_to(to);
+    message.set_body(std::string(kBody));
+    return GrpcFrame(frame.SerializeAsString());
+  }
+  std::string text = R"({"action_type":")" + std::string(to.empty() ? "broadcast" : "direct") +
+                     R"(","body":")" + std::string(kBody) + '"';
+  if (!to.empty()) text += R"(,"to":")" + to + '"';
+  return ClientFrame(text + "}");
 }
 
 // `frames`: as for Rounds.
@@ -155,10 +171,10 @@ void CountMessages(const Arguments& arguments, GuardServer* server, GuardClients
 
 void Fanout(const Arguments& arguments) {
   const size_t count = arguments.numbers[0];
-  GuardServer server(arguments.io_uring);
-  GuardClients clients(count);
+  GuardServer server(arguments.protocol, arguments.io_uring);
+  GuardClients clients(arguments.protocol, count);
   server.Connect(&clients, User(0));
-  std::vector<std::string> frames = {Message("broadcast", "")};
+  std::vector<std::string> frames = {Message(arguments.protocol, "")};
   // Until the topic's log is as long as it gets.
   Rounds(&server, &clients, frames).Run(3 * server.engine().options().topic_log.events);
   while (clients.count() < count) server.Connect(&clients, User(clients.count()));
@@ -169,12 +185,12 @@ void Fanout(const Arguments& arguments) {
 void Direct(const Arguments& arguments) {
   const size_t count = arguments.numbers[0];
   if (count % 2 != 0) Fail("direct needs pairs: CLIENTS has to be even");
-  GuardServer server(arguments.io_uring);
-  GuardClients clients(count);
+  GuardServer server(arguments.protocol, arguments.io_uring);
+  GuardClients clients(arguments.protocol, count);
   std::vector<std::string> frames;
   for (size_t i = 0; i < count; ++i) {
     server.Connect(&clients, User(i));
-    frames.push_back(Message("direct", R"(,"to":")" + User(i ^ 1) + '"'));
+    frames.push_back(Message(arguments.protocol, User(i ^ 1)));
   }
   server.Settle();
   CountMessages(arguments, &server, &clients, std::move(frames));
@@ -197,8 +213,8 @@ void MeasureSessions(GuardServer* server, size_t count, Add add) {
 
 void Sessions(const Arguments& arguments) {
   const size_t count = arguments.numbers[0];
-  GuardServer server(arguments.io_uring);
-  GuardClients clients(2 * count);
+  GuardServer server(arguments.protocol, arguments.io_uring);
+  GuardClients clients(arguments.protocol, 2 * count);
   MeasureSessions(&server, count, [&](size_t) { server.Connect(&clients, ""); });
 }
 
@@ -209,7 +225,7 @@ class NoTransport final : public Transport {
 };
 
 void EngineSessions(const Arguments& arguments) {
-  GuardServer server(/*io_uring=*/false);
+  GuardServer server(arguments.protocol, /*io_uring=*/false);
   NoTransport transport;
   MeasureSessions(&server, arguments.numbers[0], [&](size_t) {
     SessionOptions options;

@@ -2,7 +2,7 @@
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo AND CMAKE_CXX_COMPILER_ID STREQUAL GNU
    AND NOT CRIER_SANITIZE)
   add_executable(guard guard.cc guard_clients.cc guard_server.cc allocations.cc)
-  target_link_libraries(guard PRIVATE crier_flags crier_websocket)
+  target_link_libraries(guard PRIVATE crier_flags crier_websocket crier_grpc)
   # As the server is, so that what is counted is what runs.
   crier_link_statically(guard)
 

@@ -1,6 +1,6 @@
-// WebSocket clients that cost next to nothing, in the same thread as the server they talk to: a
-// socket each and one buffer for all. They use read and write, which the server does not, and count
-// them, so that a count of the process's system calls can be told apart.
+// WebSocket or gRPC clients that cost next to nothing, in the same thread as the server they talk
+// to: a socket each and one buffer for all. They use read and write, which the server does not, and
+// count them, so that a count of the process's system calls can be told apart.
 #ifndef CRIER_TESTS_BENCH_GUARD_CLIENTS_H_
 #define CRIER_TESTS_BENCH_GUARD_CLIENTS_H_
 
@@ -17,13 +17,17 @@ namespace crier::guard {
 // Says what is wrong and ends the program with this status.
 [[noreturn]] void Fail(const std::string& what, int status = 2);
 
+enum class Protocol { kWebSocket, kGrpc };
+
 // A client's text frame with a short message, masked as it has to be.
 std::string ClientFrame(std::string_view payload);
+// A short message of a client's, in a DATA frame of the only stream.
+std::string GrpcFrame(std::string_view payload);
 
 class GuardClients {
  public:
   // Room for so many, so that none is made later.
-  explicit GuardClients(size_t most) { fds_.reserve(most); }
+  GuardClients(Protocol protocol, size_t most) : protocol_(protocol) { fds_.reserve(most); }
 
   // A new client, connected; returns the server's end. The pair is local to the machine's kernel
   // and synchronous: what is written can be read at once, however busy the machine is.
@@ -33,10 +37,13 @@ class GuardClients {
   // --- Any of these may fail the program; no wait.
 
   void SendUpgrade(size_t client, std::string_view user);
+  // HTTP/2's preface, with windows that are never used up, and a Connect call.
+  void SendCall(size_t client, std::string_view user);
   // Takes the answer to it.
   void TakeUpgrade(size_t client);
   void Write(size_t client, std::string_view bytes);
-  // Reads what is there, which has to be whole frames; returns their number, 0: nothing is there.
+  // Reads what is there, which has to be whole frames; returns their number, of HTTP/2's only those
+  // with data. 0: nothing is there.
   size_t ReadFrames(size_t client);
 
   // Since the program's start.
@@ -49,6 +56,7 @@ class GuardClients {
 
   static constexpr size_t kBufferBytes = 64 << 10;
 
+  const Protocol protocol_;
   std::vector<UniqueFd> fds_;
   std::vector<char> buffer_ = std::vector<char>(kBufferBytes);
   uint64_t reads_ = 0;

@@ -1,5 +1,5 @@
-// A whole server of one shard, WebSockets and engine, driven by hand on the calling thread and by a
-// clock that stands still: the same calls give the same counts, however fast the machine is.
+// A whole server of one shard, a transport and the engine, driven by hand on the calling thread and
+// by a clock that stands still: the same calls give the same counts, however fast the machine is.
 #ifndef CRIER_TESTS_BENCH_GUARD_SERVER_H_
 #define CRIER_TESTS_BENCH_GUARD_SERVER_H_
 
@@ -10,6 +10,8 @@
 
 #include "server/base/clock.h"
 #include "server/engine/engine.h"
+#include "server/grpc/grpc_connections.h"
+#include "server/grpc/messaging_service.h"
 #include "server/metrics/metrics.h"
 #include "server/net/connection_table.h"
 #include "server/websocket/shard_connections.h"
@@ -41,12 +43,12 @@ class GuardClock final : public Clock {
 class GuardServer {
  public:
   // `io_uring`: send in batches; fails the program where the kernel does not let it.
-  explicit GuardServer(bool io_uring);
+  GuardServer(Protocol protocol, bool io_uring);
   ~GuardServer();
   GuardServer(const GuardServer&) = delete;
   GuardServer& operator=(const GuardServer&) = delete;
 
-  // Upgrades a new client. `user`: empty: none.
+  // Upgrades a new client, or serves its Connect call. `user`: empty: none.
   void Connect(GuardClients* clients, std::string_view user);
   // Lets time pass until nothing is left of what a new connection needs for a moment only.
   void Settle();
@@ -61,7 +63,13 @@ class GuardServer {
   Engine engine_;
   ConnectionTable table_;
   WebSocketContext context_;
-  std::shared_ptr<ShardConnections> connections_;
+  GrpcOptions grpc_options_;
+  MessagingService messaging_{&engine_};
+  MethodTable methods_;
+  // The one of the protocol, and the same as what both are.
+  std::unique_ptr<ShardConnections> websockets_;
+  std::unique_ptr<GrpcConnections> grpc_;
+  ConnectionSet* connections_;
 };
 
 }  // namespace crier::guard

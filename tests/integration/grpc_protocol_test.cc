@@ -296,6 +296,7 @@ TEST_F(GrpcCallTest, AMessageThatIsNoneEndsTheCall) {
   client.Send(id, std::string("\2\0\0\0\0", 5));
   EXPECT_EQ(CodeOf(client.AwaitEnd(id)), 13);
   Eventually("the session is gone", [&] { return sessions() == 0; });
+  EXPECT_EQ(ended(Outcome::kProtocolError), 1u);
 }
 
 // --- Half-closing, and how many requests there are.
