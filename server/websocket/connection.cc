@@ -187,32 +187,20 @@ TimePoint Connection::CheckDeadlines(TimePoint now) {
     Close(Outcome::kIdleTimeout, {});
     return now + options().close_timeout;
   }
-  if (ping_sent_ > received) {
-    const TimePoint answer_at = ping_sent_ + options().ping_timeout;
+  if (ping_.awaited(received)) {
+    const TimePoint answer_at = ping_.sent() + options().ping_timeout;
     if (now < answer_at) return std::min(answer_at, silent_at);
-    if (PingIsOnItsWay(now)) return std::min(now + options().ping_timeout, silent_at);
+    if (ping_.IsOnItsWay(now, stream_.native_handle(), options().idle_timeout)) {
+      return std::min(now + options().ping_timeout, silent_at);
+    }
     Close(Outcome::kIdleTimeout, "no answer to a ping");
     return now + options().close_timeout;
   }
   const TimePoint ping_at = received + options().ping_interval;
   if (now < ping_at) return std::min(ping_at, silent_at);
-  ping_sent_ = now;
-  before_ping_ = SendProgressOf(stream_.native_handle());
+  ping_.Sent(now, stream_.native_handle());
   stream_.Ping();
   return now + options().ping_timeout;
-}
-
-// A slow reader has to take all that lies before the ping first. While some does, its time to
-// answer begins anew each time that it has taken some, and a closed window may stay closed for
-// idle_timeout.
-bool Connection::PingIsOnItsWay(TimePoint now) {
-  const SendProgress before = std::exchange(before_ping_, SendProgressOf(stream_.native_handle()));
-  if (!before.pending) return false;
-  if (before_ping_.acknowledged != before.acknowledged) {
-    ping_sent_ = now;
-    return true;
-  }
-  return !before_ping_.retransmitting && now < ping_sent_ + options().idle_timeout;
 }
 
 }  // namespace crier

@@ -24,7 +24,7 @@
 
 #include "server/engine/session.h"
 #include "server/engine/transport.h"
-#include "server/net/socket_options.h"
+#include "server/transport/ping_watch.h"
 #include "server/websocket/beast_stream.h"
 #include "server/websocket/dialect.h"
 #include "server/websocket/gather_stream.h"
@@ -85,7 +85,6 @@ class Connection final : public PolledConnection, public Transport, private Gath
   void OnReadError(error_code error);
 
   void SendClose(std::string reason);
-  bool PingIsOnItsWay(TimePoint now);
   void LimitEnd();
   void Finish();
 
@@ -104,9 +103,7 @@ class Connection final : public PolledConnection, public Transport, private Gath
   // Of a close that came before the upgrade was through.
   std::unique_ptr<std::string> early_close_;
 
-  // When the ping was sent, or what lies before it was last seen to have moved.
-  TimePoint ping_sent_{};
-  SendProgress before_ping_;  // at that time
+  PingWatch ping_;
   // Where it is set: the connection is cut off then.
   TimePoint cut_off_at_{};
 
