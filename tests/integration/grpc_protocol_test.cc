@@ -312,6 +312,18 @@ TEST_F(GrpcCallTest, AHalfClosedConnectKeepsReceiving) {
   EXPECT_EQ(sessions(), 1);
 }
 
+TEST_F(GrpcCallTest, AConnectThatEndsInsideAMessageIsTold) {
+  StartServer();
+  Http2Client client(address());
+  const int32_t id = OpenSession(&client);
+  client.Send(id, Framed(Ping("cut")).substr(0, 6), true);
+  const Stream& stream = client.AwaitEnd(id);
+  EXPECT_EQ(CodeOf(stream), 13);
+  EXPECT_THAT(stream.Find("grpc-message"), HasSubstr("cut off"));
+  Eventually("its session is gone", [&] { return sessions() == 0; });
+  EXPECT_EQ(ended(Outcome::kProtocolError), 1u);
+}
+
 TEST_F(GrpcCallTest, AConnectThatSendsNothingAtAllReceives) {
   StartServer();
   Http2Client client(address());

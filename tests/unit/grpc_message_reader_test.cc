@@ -208,6 +208,13 @@ TEST_F(GrpcMessageReaderTest, WhatCannotBeDecompressedIsRefused) {
   }
 }
 
+TEST_F(GrpcMessageReaderTest, WhatFollowsACompressedMessagesEndIsRefused) {
+  reader_.set_encoding(MessageEncoding::kGzip);
+  Feed(Framed(Compressed("hello", MessageEncoding::kGzip) + "more", '\1'));
+  EXPECT_TRUE(messages_.empty());
+  ExpectError(GrpcCode::kInternal, "decompressed");
+}
+
 TEST_F(GrpcMessageReaderTest, ABombIsRefused) {
   for (const MessageEncoding encoding : {MessageEncoding::kGzip, MessageEncoding::kDeflate}) {
     StartAnew(encoding);
