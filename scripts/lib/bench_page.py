@@ -57,7 +57,7 @@ def _reached(row, number):
 
 def _floor(row, figures):
     shown = f"{figures['floor']:.3g} us" if "cpu" in figures else value(row, figures["floor"])
-    return f"{figures['beside']} {shown}" if "beside" in figures else shown
+    return f"{row.beside} {shown}" if row.beside else shown
 
 
 def _cells(outcome):
