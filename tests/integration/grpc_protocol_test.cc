@@ -2,11 +2,11 @@
 // request. The connection under them: grpc_connection_test.cc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <string>
 #include <vector>
 
+#include "tests/support/compressed.h"
 #include "tests/support/grpc_protocol_fixture.h"
 
 namespace crier::testing {
@@ -19,21 +19,6 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
-
-// `window`: zlib's windowBits: 15 is deflate's, 31 is gzip's.
-std::string Compressed(const std::string& text, int window) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(deflateBound(&stream, text.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(out.size() - stream.avail_out);
-  deflateEnd(&stream);
-  return out;
-}
 
 void Replace(Http2Client::Fields* fields, const std::string& name, const std::string& value) {
   for (auto& field : *fields) {
@@ -170,8 +155,8 @@ TEST_F(GrpcCallTest, ACompressedRequestIsUnderstood) {
   const std::string request =
       RequestOf(Broadcast(std::string(1000, 'x'), "news")).SerializeAsString();
   uint64_t offset = 0;
-  for (const auto& [encoding, window] :
-       std::vector<std::pair<std::string, int>>{{"gzip", 31}, {"deflate", 15}}) {
+  for (const auto& [encoding, window] : std::vector<std::pair<std::string, int>>{
+           {"gzip", kGzipWindow}, {"deflate", kDeflateWindow}}) {
     const std::string compressed = Framed(Compressed(request, window), 1);
     ASSERT_LT(compressed.size(), request.size());
     const int32_t id = client.Start(HeadOf(kPublish, {{"grpc-encoding", encoding}}));
@@ -188,7 +173,7 @@ TEST_F(GrpcCallTest, CompressedWithoutSayingSoEndsTheCall) {
   StartServer();
   Http2Client client(address());
   const int32_t id = client.Start(HeadOf(kPublish));
-  client.Send(id, Framed(Compressed("hello", 31), 1), true);
+  client.Send(id, Framed(Compressed("hello", kGzipWindow), 1), true);
   EXPECT_EQ(CodeOf(client.AwaitEnd(id)), 13);
 }
 

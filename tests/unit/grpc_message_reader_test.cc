@@ -1,13 +1,13 @@
 // Messages as they lie in a stream's bytes: whole, cut anywhere, compressed, and wrong.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "server/grpc/message_reader.h"
+#include "tests/support/compressed.h"
 
 namespace crier {
 namespace {
@@ -26,18 +26,8 @@ std::string Framed(std::string_view message, char flag = 0) {
 }
 
 std::string Compressed(std::string_view text, MessageEncoding encoding) {
-  z_stream stream{};
-  const int window = encoding == MessageEncoding::kGzip ? 15 + 16 : 15;
-  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(deflateBound(&stream, text.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(out.size() - stream.avail_out);
-  deflateEnd(&stream);
-  return out;
+  return testing::Compressed(
+      text, encoding == MessageEncoding::kGzip ? testing::kGzipWindow : testing::kDeflateWindow);
 }
 
 class GrpcMessageReaderTest : public ::testing::Test {
