@@ -13,13 +13,36 @@
 #include "client/text.h"
 
 namespace crier::client {
-
 namespace {
 
 bool ConsumePrefix(std::string_view* text, std::string_view prefix) {
   if (text->substr(0, prefix.size()) != prefix) return false;
   text->remove_prefix(prefix.size());
   return true;
+}
+
+// What is wrong with HOST[:PORT]; empty where nothing is. Without a port, *port keeps its value.
+std::string_view TakeApart(std::string_view authority, std::string* host, std::string* port) {
+  std::string_view after_host;
+  if (!authority.empty() && authority[0] == '[') {
+    const size_t close = authority.find(']');
+    if (close == std::string_view::npos) return "has no ] after its IPv6 address";
+    *host = std::string(authority.substr(1, close - 1));
+    after_host = authority.substr(close + 1);
+    if (!after_host.empty() && after_host[0] != ':') return "has something between ] and the port";
+  } else {
+    const size_t colon = authority.find(':');
+    *host = std::string(authority.substr(0, colon));
+    if (colon != std::string_view::npos) after_host = authority.substr(colon);
+  }
+  if (!after_host.empty()) *port = std::string(after_host.substr(1));
+  if (host->empty()) return "names no host";
+  if (port->empty() && after_host.empty()) return "names no port";
+  uint32_t number = 0;
+  if (!absl::SimpleAtoi(*port, &number) || number == 0 || number > 65535) {
+    return "has no valid port";
+  }
+  return {};
 }
 
 }  // namespace
@@ -30,38 +53,34 @@ absl::StatusOr<WebSocketUrl> ParseWebSocketUrl(std::string_view text) {
         Concat("\"", text, "\" ", why, "; right is ws://HOST:PORT/ws"));
   };
   std::string_view rest = text;
-  if (ConsumePrefix(&rest, "wss://")) {
-    return wrong("asks for TLS, which this client does not speak");
+  WebSocketUrl url;
+  url.tls = ConsumePrefix(&rest, "wss://");
+  if (!url.tls && !ConsumePrefix(&rest, "ws://")) {
+    return wrong("begins with neither ws:// nor wss://");
   }
-  if (!ConsumePrefix(&rest, "ws://")) return wrong("does not begin with ws://");
   const size_t slash = rest.find_first_of("/?");
   const std::string_view authority = rest.substr(0, slash);
-  WebSocketUrl url;
   url.path = slash == std::string_view::npos ? "/ws" : std::string(rest.substr(slash));
   if (url.path == "/") url.path = "/ws";
   if (url.path[0] == '?') url.path.insert(0, "/ws");
-
-  std::string_view port = "80";
-  if (!authority.empty() && authority[0] == '[') {
-    const size_t close = authority.find(']');
-    if (close == std::string_view::npos) return wrong("has no ] after its IPv6 address");
-    url.host = std::string(authority.substr(1, close - 1));
-    const std::string_view tail = authority.substr(close + 1);
-    if (!tail.empty() && tail[0] != ':') return wrong("has something between ] and the port");
-    if (!tail.empty()) port = tail.substr(1);
-  } else {
-    const size_t colon = authority.find(':');
-    url.host = std::string(authority.substr(0, colon));
-    if (colon != std::string_view::npos) port = authority.substr(colon + 1);
-  }
-  uint32_t number = 0;
-  if (url.host.empty()) return wrong("names no host");
-  if (!absl::SimpleAtoi(ForAbsl(port), &number) || number == 0 || number > 65535) {
-    return wrong("has no valid port");
-  }
-  url.port = std::string(port);
+  url.port = url.tls ? "443" : "80";
+  const std::string_view problem = TakeApart(authority, &url.host, &url.port);
+  if (!problem.empty()) return wrong(problem);
   url.host_header = std::string(authority);
   return url;
+}
+
+absl::StatusOr<HostAndPort> ParseHostAndPort(std::string_view text) {
+  HostAndPort parts;
+  const std::string_view problem = TakeApart(text, &parts.host, &parts.port);
+  if (problem.empty()) return parts;
+  return absl::InvalidArgumentError(
+      Concat("\"", text, "\" ", problem, "; right is HOST:PORT, e.g. 127.0.0.1:50051"));
+}
+
+std::string JoinHostAndPort(std::string_view host, std::string_view port) {
+  return host.find(':') == std::string_view::npos ? Concat(host, ":", port)
+                                                  : Concat("[", host, "]:", port);
 }
 
 std::string WithQuery(std::string_view path, std::string_view key, std::string_view value) {

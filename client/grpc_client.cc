@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "client/address.h"
+#include "client/tcp_connection.h"
 #include "client/text.h"
 
 namespace crier::client {
@@ -16,11 +18,16 @@ absl::StatusOr<std::unique_ptr<Client>> GrpcClient::Connect(const std::string& a
   const absl::Time deadline = absl::Now() + options.timeout;
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
+  const auto credentials = GrpcCredentials(options.grpc_tls, options.tls);
+  if (!credentials.ok()) return credentials.status();
   const std::shared_ptr<grpc::Channel> channel =
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+      grpc::CreateCustomChannel(address, *credentials, arguments);
   std::unique_ptr<GrpcClient> client(new GrpcClient);
   client->stub_ = v1::Messaging::NewStub(channel);
   if (!options.user.empty()) client->context_.AddMetadata("crier-user-id", options.user);
+  if (!options.token.empty()) {
+    client->context_.AddMetadata("authorization", "Bearer " + options.token);
+  }
   client->stream_ = client->stub_->AsyncConnect(&client->context_, &client->queue_,
                                                 reinterpret_cast<void*>(kStart));
   bool ok = false;
@@ -29,13 +36,19 @@ absl::StatusOr<std::unique_ptr<Client>> GrpcClient::Connect(const std::string& a
   }
   if (!ok) return client->Finish();
   client->StartRead();
-  // Welcome, the first event, is the proof of a session.
+  // The first event, Welcome, proves that there is a session.
   absl::StatusOr<v1::Event> first = client->Receive(deadline);
   if (absl::IsDeadlineExceeded(first.status())) {
-    return absl::UnavailableError(Concat(address, " does not greet; is it a crier?"));
+    return absl::UnavailableError(
+        Concat(address, " accepts connections but begins no session; is it crier's gRPC port?"));
   }
   if (!first.ok()) return first.status();
   client->events_.push_front(*std::move(first));
+  // Until its first frame a session gets nothing of the topic that everyone follows: it may yet ask
+  // for older events. This one does not.
+  v1::ClientFrame hello;
+  hello.mutable_hello();
+  if (absl::Status sent = client->Send(hello); !sent.ok()) return sent;
   return std::unique_ptr<Client>(std::move(client));
 }
 
@@ -80,7 +93,7 @@ absl::Status GrpcClient::Finish() {
   stream_->Finish(&status, reinterpret_cast<void*>(kFinish));
   bool ok = false;
   Step step = kWrite;
-  // `status` is written to when the tag comes back, so that is waited for in any case.
+  // `status` is written when the tag comes back, so this always waits for the tag.
   while (step != kFinish && step != kNone) step = Next(absl::InfiniteFuture(), &ok);
   ended_ = absl::UnavailableError(
       status.ok() ? "the server ended the stream"
@@ -118,7 +131,7 @@ void GrpcClient::Close() {
   }
   if (!ended_.ok()) return;
   stream_->WritesDone(reinterpret_cast<void*>(kWritesDone));
-  // The server may well go on sending after that; the client leaves by cancelling.
+  // The server may continue to send after that. The client leaves by cancelling.
   while (ended_.ok()) {
     const Step step = Next(deadline, &ok);
     if (step == kNone || step == kWritesDone) break;
@@ -132,8 +145,12 @@ void GrpcClient::Close() {
 
 absl::StatusOr<std::unique_ptr<Client>> ConnectGrpc(const std::string& address,
                                                     const ConnectOptions& options) {
-  if (address.empty()) return absl::InvalidArgumentError("no address; right is HOST:PORT");
-  return GrpcClient::Connect(address, options);
+  const absl::StatusOr<HostAndPort> target = ParseHostAndPort(address);
+  if (!target.ok()) return target.status();
+  absl::StatusOr<std::unique_ptr<Client>> client = GrpcClient::Connect(address, options);
+  if (!absl::IsUnavailable(client.status())) return client;
+  // The library's own words for a closed port are for its developers.
+  return WhyNoSession(target->host, target->port, kGrpcListen, client.status());
 }
 
 }  // namespace crier::client

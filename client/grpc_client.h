@@ -13,11 +13,11 @@
 
 namespace crier::client {
 
-// One Connect stream and a completion queue of its own: unlike a blocking stream, that can be
+// One Connect stream with its own completion queue. Unlike a blocking stream, the queue can be
 // waited for with a deadline.
 class GrpcClient : public Client {
  public:
-  // UNAVAILABLE where no session comes about.
+  // UNAVAILABLE: there is no session.
   static absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& address,
                                                          const ConnectOptions& options);
   ~GrpcClient() override;
@@ -34,7 +34,7 @@ class GrpcClient : public Client {
 
   GrpcClient() = default;
 
-  // Waits for one step to come back and takes it in. kNone: the deadline came first.
+  // Waits for one step to complete and handles it. kNone: the deadline came first.
   Step Next(absl::Time deadline, bool* ok);
   void StartRead();
   // Asks for the status of a stream that has ended.

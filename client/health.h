@@ -1,4 +1,4 @@
-// Asks a server whether it is well, without becoming a session.
+// Asks a server whether it is healthy, without opening a session.
 #ifndef CRIER_CLIENT_HEALTH_H_
 #define CRIER_CLIENT_HEALTH_H_
 
@@ -6,22 +6,22 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
+#include "client/client.h"
 
 namespace crier::client {
 
-// GET /healthcheck at the host of a WebSocket's URL (ws://HOST:PORT/ws). A server that holds as
-// many connections as it may answers 503, and is well.
+// GET /healthcheck at the host of a WebSocket's URL (ws:// or wss://HOST:PORT/ws). A server that
+// has reached its limit of connections answers 503; that counts as healthy.
 //
-// Errors: INVALID_ARGUMENT for the URL, UNAVAILABLE where nobody answers within `timeout`,
+// Errors: INVALID_ARGUMENT for the URL, UNAVAILABLE if nothing answers in time,
 // FAILED_PRECONDITION for any other answer.
-absl::Status CheckHttpHealth(std::string_view url, absl::Duration timeout);
+absl::Status CheckHttpHealth(std::string_view url, const ConnectOptions& options);
 
 // grpc.health.v1.Health/Check at HOST:PORT, for the server as a whole. A draining server is not
-// well; a full one cannot be told from one that is gone.
+// healthy. A full server looks the same as one that is gone.
 //
-// Errors: UNAVAILABLE and FAILED_PRECONDITION as above.
-absl::Status CheckGrpcHealth(const std::string& address, absl::Duration timeout);
+// Errors: INVALID_ARGUMENT for the address, UNAVAILABLE and FAILED_PRECONDITION as above.
+absl::Status CheckGrpcHealth(const std::string& address, const ConnectOptions& options);
 
 }  // namespace crier::client
 

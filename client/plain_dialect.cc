@@ -131,11 +131,27 @@ void DecodeAck(const Fields& fields, v1::Ack* ack) {
   ack->set_user_id(fields.String("user_id"));
 }
 
+void SetMilliseconds(uint64_t milliseconds, google::protobuf::Duration* duration) {
+  duration->set_seconds(static_cast<int64_t>(milliseconds / 1000));
+  duration->set_nanos(static_cast<int32_t>(milliseconds % 1000) * 1'000'000);
+}
+
 void DecodeError(const Fields& fields, v1::Error* error) {
   error->set_outcome(fields.String("data"));
   error->set_message(fields.String("body"));
   error->set_id(fields.String("id"));
   error->set_user_id(fields.String("user_id"));
+  error->set_advice(fields.String("advice"));
+  if (fields.Has("retry_after_ms")) {
+    SetMilliseconds(fields.Number("retry_after_ms"), error->mutable_retry_after());
+  }
+}
+
+void DecodeDrain(const Fields& fields, v1::Drain* drain) {
+  uint64_t milliseconds = 0;
+  if (absl::SimpleAtoi(fields.String("body"), &milliseconds)) {
+    SetMilliseconds(milliseconds, drain->mutable_reconnect_after());
+  }
 }
 
 void DecodePresence(const Fields& fields, v1::Presence* presence) {
@@ -160,12 +176,12 @@ absl::StatusOr<std::string> EncodePlain(const v1::ClientFrame& frame) {
       break;
     case v1::ClientFrame::kSubscribe:
       object["action_type"] = "subscribe";
-      Put(&object, "topic", frame.subscribe().topic());
+      object["topic"] = frame.subscribe().topic();  // the common one is "", and has to be named
       Put(&object, "id", frame.subscribe().id());
       break;
     case v1::ClientFrame::kUnsubscribe:
       object["action_type"] = "unsubscribe";
-      Put(&object, "topic", frame.unsubscribe().topic());
+      object["topic"] = frame.unsubscribe().topic();
       Put(&object, "id", frame.unsubscribe().id());
       break;
     case v1::ClientFrame::kPing:
@@ -177,6 +193,11 @@ absl::StatusOr<std::string> EncodePlain(const v1::ClientFrame& frame) {
       object["action_type"] = "presence";
       Put(&object, "topic", frame.presence().topic());
       Put(&object, "id", frame.presence().id());
+      break;
+    case v1::ClientFrame::kAuth:
+      object["action_type"] = "auth";
+      object["body"] = frame.auth().token();
+      Put(&object, "id", frame.auth().id());
       break;
     case v1::ClientFrame::kHello:
     case v1::ClientFrame::FRAME_NOT_SET:
@@ -205,6 +226,8 @@ absl::StatusOr<v1::Event> DecodePlain(std::string_view text) {
     DecodeAck(fields, event.mutable_ack());
   } else if (action == "error") {
     DecodeError(fields, event.mutable_error());
+  } else if (action == "drain") {
+    DecodeDrain(fields, event.mutable_drain());
   } else if (action == "presence") {
     DecodePresence(fields, event.mutable_presence());
   } else if (action == "gap") {

@@ -10,13 +10,13 @@
 
 namespace crier::client {
 
-// `text` as a JSON string, quotes included.
+// `text` as a JSON string with its quotes.
 std::string QuoteJson(std::string_view text);
 
-// The frame as one text message. INVALID_ARGUMENT for hello, which this dialect has no form for.
+// The frame as one text message. INVALID_ARGUMENT for hello, which this dialect does not have.
 absl::StatusOr<std::string> EncodePlain(const v1::ClientFrame& frame);
 
-// A server's text message as an event. INVALID_ARGUMENT, with what is wrong.
+// A server's text message as an event. INVALID_ARGUMENT says what is wrong.
 absl::StatusOr<v1::Event> DecodePlain(std::string_view text);
 
 }  // namespace crier::client

@@ -11,7 +11,7 @@
 
 namespace crier {
 
-// Debian builds Abseil with a string_view of its own, to which std::string_view does not convert.
+// Debian's build of Abseil has its own string_view, and std::string_view does not convert to it.
 inline absl::string_view ForAbsl(std::string_view text) { return {text.data(), text.size()}; }
 template <typename T>
 const T& ForAbsl(const T& other) {
@@ -28,7 +28,7 @@ void AppendTo(std::string* out, const T&... parts) {
   absl::StrAppend(out, ForAbsl(parts)...);
 }
 
-// What stands before and after the first `separator`; all and nothing where there is none.
+// The text before and after the first `separator`. If there is none: all of it, and nothing.
 inline std::pair<std::string_view, std::string_view> SplitOnce(std::string_view text,
                                                                char separator) {
   const size_t at = text.find(separator);

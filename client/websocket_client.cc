@@ -24,18 +24,27 @@ uint32_t NewMask() {
 absl::StatusOr<std::unique_ptr<Client>> WebSocketClient::Connect(const WebSocketUrl& url,
                                                                  const ConnectOptions& options) {
   const absl::Time deadline = absl::Now() + options.timeout;
-  absl::StatusOr<TcpConnection> connection = TcpConnection::Connect(url.host, url.port, deadline);
+  absl::StatusOr<TcpConnection> connection =
+      TcpConnection::Connect(url.host, url.port, deadline, kHttpListen);
   if (!connection.ok()) return connection.status();
+  if (url.tls) {
+    const absl::Status status = connection->StartTls(options.tls, url.host, deadline);
+    if (!status.ok()) return status;
+  }
   std::unique_ptr<WebSocketClient> client(new WebSocketClient(*std::move(connection)));
   WebSocketUrl target = url;
   if (!options.user.empty()) target.path = WithQuery(url.path, "user_id", options.user);
-  if (absl::Status status = client->Upgrade(target, deadline); !status.ok()) return status;
+  if (absl::Status status = client->Upgrade(target, options.token, deadline); !status.ok()) {
+    return status;
+  }
   return std::unique_ptr<Client>(std::move(client));
 }
 
-absl::Status WebSocketClient::Upgrade(const WebSocketUrl& url, absl::Time deadline) {
+absl::Status WebSocketClient::Upgrade(const WebSocketUrl& url, std::string_view token,
+                                      absl::Time deadline) {
   const std::string key = NewKey();
-  if (absl::Status status = Write(UpgradeRequest(url.host_header, url.path, key, ""), deadline);
+  if (absl::Status status =
+          Write(UpgradeRequest(url.host_header, url.path, key, "", token), deadline);
       !status.ok()) {
     return status;
   }

@@ -18,7 +18,7 @@ namespace crier::client {
 // Pings are answered, but only while Receive waits.
 class WebSocketClient : public Client {
  public:
-  // UNAVAILABLE where no session comes about.
+  // UNAVAILABLE: there is no session.
   static absl::StatusOr<std::unique_ptr<Client>> Connect(const WebSocketUrl& url,
                                                          const ConnectOptions& options);
   WebSocketClient(const WebSocketClient&) = delete;
@@ -31,12 +31,12 @@ class WebSocketClient : public Client {
  private:
   explicit WebSocketClient(TcpConnection connection) : connection_(std::move(connection)) {}
 
-  absl::Status Upgrade(const WebSocketUrl& url, absl::Time deadline);
+  absl::Status Upgrade(const WebSocketUrl& url, std::string_view token, absl::Time deadline);
   absl::Status Write(std::string_view bytes, absl::Time deadline);
   absl::Status WriteFrame(Opcode opcode, std::string_view payload);
   // Waits for bytes and appends them to in_.
   absl::Status Read(absl::Time deadline);
-  // Takes the next whole message out of in_, answering control frames on the way.
+  // Takes the next whole message out of in_, and answers the control frames before it.
   // DEADLINE_EXCEEDED: there is none yet.
   absl::StatusOr<std::string> TakeMessage();
   absl::Status TakeControl(Opcode opcode, std::string_view payload);

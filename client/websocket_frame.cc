@@ -86,12 +86,13 @@ std::string NewKey() {
 }
 
 std::string UpgradeRequest(std::string_view host, std::string_view path, std::string_view key,
-                           std::string_view protocols) {
+                           std::string_view protocols, std::string_view token) {
   std::string request = Concat("GET ", path, " HTTP/1.1\r\nHost: ", host,
                                "\r\nUpgrade: websocket\r\nConnection: Upgrade"
                                "\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ",
                                key, "\r\n");
   if (!protocols.empty()) AppendTo(&request, "Sec-WebSocket-Protocol: ", protocols, "\r\n");
+  if (!token.empty()) AppendTo(&request, "Authorization: Bearer ", token, "\r\n");
   AppendTo(&request, "\r\n");
   return request;
 }

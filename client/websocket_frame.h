@@ -1,4 +1,4 @@
-// RFC 6455's frames, as a client reads and writes them.
+// The frames of RFC 6455, read and written by a client.
 #ifndef CRIER_CLIENT_WEBSOCKET_FRAME_H_
 #define CRIER_CLIENT_WEBSOCKET_FRAME_H_
 
@@ -28,7 +28,7 @@ struct FrameHeader {
 enum class HeaderResult {
   kOk,
   kIncomplete,  // More bytes are needed.
-  kInvalid,  // Not what a server may send: masked, reserved bits or opcode, a long control frame.
+  kInvalid,     // A server must not send it: masked, reserved bits or opcode, a long control frame.
 };
 
 // Reads the header of a frame that a server sent. Inline: it runs once per frame of the benchmark.
@@ -59,28 +59,28 @@ inline HeaderResult ReadServerFrameHeader(const char* data, size_t size, FrameHe
   return HeaderResult::kOk;
 }
 
-// Appends one whole frame, masked with `mask` as a client has to.
+// Appends one whole frame, masked with `mask`, since clients have to mask.
 void AppendClientFrame(Opcode opcode, std::string_view payload, uint32_t mask, std::string* out);
 
 // Appends a close frame with a code and a reason (at most 123 bytes).
 void AppendCloseFrame(uint16_t code, std::string_view reason, uint32_t mask, std::string* out);
 
-// The code of a close frame's payload; 1005 (no code) where it has none.
+// The code of a close frame's payload. 1005 (no code) if it has none.
 uint16_t CloseCode(std::string_view payload);
 
-// What a server has to answer to a handshake with this Sec-WebSocket-Key.
+// The Sec-WebSocket-Accept of the answer to this Sec-WebSocket-Key.
 std::string AcceptKey(std::string_view key);
 
 // A fresh Sec-WebSocket-Key.
 std::string NewKey();
 
-// The request that asks for an upgrade. `protocols` may be empty.
+// The request that asks for an upgrade. `protocols` and `token` (a bearer's) may be empty.
 std::string UpgradeRequest(std::string_view host, std::string_view path, std::string_view key,
-                           std::string_view protocols);
+                           std::string_view protocols, std::string_view token = {});
 
-// What a server answered to UpgradeRequest.
+// A server's answer to UpgradeRequest.
 struct UpgradeAnswer {
-  int status = 0;        // 101 where it agreed.
+  int status = 0;        // 101: it agreed.
   std::string protocol;  // Of those offered; empty: none.
   std::string problem;   // Empty: a valid upgrade.
 };

@@ -1,6 +1,6 @@
-// The study's load by users who stay to receive: the same scenarios on k6/websockets, whose event
-// loop goes on reading while a user waits. Measures round trips and broadcast delivery, and counts
-// what was sent, what was owed and what came.
+// The study's load with users who stay to receive: the same scenarios on k6/websockets, whose event
+// loop keeps reading while a user waits. Measures round trips and broadcast delivery, and counts
+// the messages that were sent, owed and received.
 //
 // Environment: WS_URL, TIME, USERS, MESSAGES, SAMPLE, OUT; see README.md in this folder.
 import { sleep } from 'k6';
@@ -55,7 +55,7 @@ function session(plan, afterAnswer) {
         break;
       }
       case 'direct': {
-        // The server's receive time, in nanoseconds since 1970, where it gives one.
+        // The server's receive time in nanoseconds since 1970, if it sends one.
         const serverClock = Number(message.data) / 1e6;
         if (serverClock > 0) {
           toServer.add(serverClock - clock, tags);
@@ -65,7 +65,7 @@ function session(plan, afterAnswer) {
         break;
       }
       case 'gap': {
-        // "FIRST-LAST"; without an epoch it is the mailbox's.
+        // "FIRST-LAST". Without an epoch, the gap is in the mailbox.
         const [first, last] = message.body.split('-').map(Number);
         if (message.epoch !== undefined) conversation.gap(message.epoch, first, last);
         break;
@@ -76,7 +76,7 @@ function session(plan, afterAnswer) {
       default:
     }
   };
-  // Not every runner says whether a close frame was seen: then it counts as seen.
+  // Not every runner says whether there was a close frame. If it does not, count it as seen.
   socket.onclose = ({ wasClean }) => conversation.over(conversation.left && wasClean !== false);
 }
 

@@ -1,8 +1,8 @@
-// The study's load over gRPC's bidirectional stream, by users who stay to receive: crier.v1's
-// Messaging/Connect. Each iteration connects anew, as each WebSocket was new.
+// The study's load over a gRPC bidirectional stream (crier.v1's Messaging/Connect), with users who
+// stay to receive. Each iteration opens a new connection, like a new WebSocket.
 //
-// A session of crier outlives the end of the client's sending side, and k6 has no way to cancel a
-// stream: so a user leaves by closing its connection, which the script sees as CANCELLED.
+// A session of crier continues after the client has closed its sending side, and k6 cannot cancel a
+// stream. So a user leaves by closing its connection, which the script sees as CANCELLED.
 //
 // Environment: GRPC_ADDRESS, TIME, USERS, MESSAGES, SAMPLE, OUT; see README.md in this folder.
 import { sleep } from 'k6';
@@ -49,10 +49,10 @@ function session(plan, afterAnswer) {
     }),
     leave: () => client.close(),
   });
-  // A stream that is not welcomed by now will not be.
+  // If there is no welcome by now, there will be none.
   const unanswered = setTimeout(() => conversation.go(), patience);
 
-  // Offsets are 64-bit numbers, which JSON has as strings.
+  // Offsets are 64-bit numbers, which are strings in JSON.
   const onMessage = ({ actionType, body, userId, epoch, offset }) => {
     const clock = Number(body);
     if (actionType === 'BROADCAST') {
@@ -61,7 +61,7 @@ function session(plan, afterAnswer) {
       conversation.direct(clock);
     }
   };
-  stream.on('data', ({ events }) => {
+  stream.on('data', ({ events = [] }) => {
     for (const { welcome, message, gap, error } of events) {
       if (message) {
         onMessage(message);

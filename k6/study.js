@@ -1,6 +1,6 @@
-// The study's three scenarios, on k6/ws as the study had them: sleep() in a handler stops a user's
-// reading, so these users are slow consumers, and what they measure is connecting and being served,
-// not delivery (delivery.js measures that).
+// The study's three scenarios on k6/ws, as in the study. sleep() in a handler stops a user's
+// reading, so these users are slow consumers. They measure connecting and being served, not
+// delivery (delivery.js measures that).
 //
 // Environment: WS_URL, TIME, USERS, MESSAGES, OUT; see README.md in this folder.
 import { check, sleep } from 'k6';
@@ -60,13 +60,13 @@ export function constVUWith3DirectMessages() {
         socket.close();
       }
     });
-    // Where no answer comes, the check below says so.
+    // If no answer comes, the check below fails.
     socket.setTimeout(() => socket.close(), 10000);
   });
   check(answers, { 'every direct message was answered': (n) => n === 3 });
 }
 
-// One broadcast, a hundred more, one each 0.7 s, and one; nothing is read in all that time.
+// One broadcast, a hundred more, one every 0.7 s, and a last one. Nothing is read meanwhile.
 export function rampUp50With100Messages() {
   session((socket) => {
     socket.on('open', () => {

@@ -1,8 +1,8 @@
-# Sourced by the scripts here: where things are, and how they are built.
+# The scripts here source this file. It says where things are and how they are built.
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
-# Compiled files are found again from another clone of this repository.
+# With this, ccache finds compiled files from another clone of this repository.
 export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
 
 note() { printf '== %s\n' "$*" >&2; }
@@ -12,11 +12,60 @@ die() {
   exit 1
 }
 
-# For ninja, of whoever sources this.
+# usage: prints the comment that the script begins with.
+usage() {
+  local line
+  while IFS= read -r line && [[ "$line" == '#'* ]]; do
+    line="${line#\#}"
+    [[ "$line" == '!'* ]] || printf '%s\n' "${line# }"
+  done <"$0"
+}
+
+# help_wanted ARGUMENT...: whether --help or -h is among them.
+help_wanted() {
+  local argument
+  for argument in "$@"; do
+    [[ "$argument" != --help && "$argument" != -h ]] || return 0
+  done
+  return 1
+}
+
+# help_if_wanted ARGUMENT...: prints the usage and ends, if that is what the arguments ask for. A
+# script calls it before it does anything else.
+help_if_wanted() {
+  if help_wanted "$@"; then
+    usage
+    exit 0
+  fi
+}
+
+# unknown_argument ARGUMENT [WHAT_WOULD_BE_RIGHT]: refuses it.
+unknown_argument() { die "unknown argument '$1'${2:+; $2}; see --help"; }
+
+# For ninja in the script that sources this.
 ninja_options=()
 
-# build PRESET [CMAKE_OPTION...] [-- TARGET...]: configures and builds in build/PRESET. Without
-# targets: everything.
+# configure PRESET [CMAKE_OPTION...]: with options always, else only where CMake itself would not: a
+# first time, or one that did not end well.
+configure() {
+  local preset="$1"
+  shift
+  if (($#)) || [[ ! -e "$root/build/$preset/build.ninja" ]]; then
+    (cd "$root" && cmake --preset "$preset" "$@")
+  fi
+}
+
+# build_programs: the server and the tool, in build/release. A new folder is configured without the
+# tests, because they need more packages; a folder that has them keeps them.
+build_programs() {
+  local options=()
+  [[ -e "$root/build/release/build.ninja" ]] || options=(-DCRIER_TESTS=OFF)
+  configure release "${options[@]}" || return
+  ninja -C "$root/build/release" "${ninja_options[@]}" crierd crier
+}
+
+# build PRESET [CMAKE_OPTION...] [-- TARGET...]: configures and builds in build/PRESET, which has the
+# tests from then on. Without targets: everything.
 build() {
   local preset="$1" options=()
   shift
@@ -25,17 +74,41 @@ build() {
     shift
   done
   (($#)) && shift
-  # Again only where CMake itself would not: a first time, or one that did not end well.
-  if [[ ! -e "$root/build/$preset/build.ninja" ]] || ((${#options[@]})); then
-    (cd "$root" && cmake --preset "$preset" "${options[@]}") || return
-  fi
+  grep -qs '^CRIER_TESTS:BOOL=ON$' "$root/build/$preset/CMakeCache.txt" || options+=(-DCRIER_TESTS=ON)
+  configure "$preset" "${options[@]}" || return
   ninja -C "$root/build/$preset" "${ninja_options[@]}" "$@"
 }
 
 passed=0 failed=0 skipped=0
+failures=() # "PRESET: TEST"
+
+# skip_reasons LOG: for each test that is named on standard input, a line each, what it printed as its
+# reason to skip. LOG: CTest's, with the output of all.
+skip_reasons() {
+  awk '
+    NR == FNR { asked[$0] = 1; next }
+    /^[0-9]+\/[0-9]+ Test: / {
+      name = $0
+      sub(/^[^:]*: /, "", name)
+      words = ""
+      in_output = in_reason = 0
+    }
+    /^Output:$/ { in_output = name in asked }
+    !in_output { next }
+    /^\[ *SKIPPED *\]/ { in_reason = 0 }
+    (in_reason || /^skipped: /) && !/^ *$/ {
+      line = $0
+      sub(/^skipped: /, "", line)
+      words = words (words == "" ? "" : " ") line
+    }
+    /: Skipped$/ { in_reason = 1 } # of GoogleTest: the reason follows
+    /^<end of output>$/ { printf "skipped: %s: %s\n", name, words == "" ? "it gave no reason" : words }
+  ' - "$1"
+}
 
 # run_tests PRESET [LABEL...]: runs the tests of build/PRESET that carry one of the labels, without
-# labels all, and adds to passed, failed and skipped. Fails where a test fails or there is none.
+# labels all, and adds to passed, failed and skipped. Says why tests were skipped. Fails where a test
+# fails or there is none.
 run_tests() {
   local preset="$1" select=() results log status=0
   shift
@@ -57,9 +130,17 @@ run_tests() {
   passed=$((passed + ok))
   skipped=$((skipped + left_out))
   failed=$((failed + all - ok - left_out))
+  local name
+  while IFS= read -r name; do
+    failures+=("$preset: $name")
+  done < <(grep -vE ' Passed +[0-9.]+ sec|\*\*\*Skipped' <<<"$results" | sed -nE "s!$line([^ ]+) .*!\1!p")
   if ((all == 0)); then
     note "no test to run${select:+ with such a label}; there are:" \
       $(ctest --test-dir "$root/build/$preset" --print-labels 2>/dev/null | sed -nE 's/^  //p')
+  fi
+  if ((left_out > 0)); then
+    sed -nE "s!$line(.*[^. ]) *\.*\*\*\*Skipped .*!\1!p" <<<"$results" |
+      skip_reasons "$root/build/$preset/Testing/Temporary/LastTest.log" >&2
   fi
   if ((left_out > 0)) && [[ "${CI:-}" == true ]]; then
     note "$left_out skipped: under CI=true every test has to run"
@@ -68,8 +149,9 @@ run_tests() {
   return "$status"
 }
 
-# The counts in the form that people and machines read, alone on a line.
+# The tests that failed, a line each, and then the counts on a line of their own, for people and machines.
 summary() {
+  ((${#failures[@]} == 0)) || printf 'failed: %s\n' "${failures[@]}"
   local words="$passed passed, $failed failed"
   ((skipped == 0)) || words+=", $skipped skipped"
   printf '%s\n' "$words"

@@ -13,7 +13,7 @@ struct Unit {
   std::string_view name;
   int shift;
 };
-// Largest first: what AbslUnparseFlag tries.
+// Largest first, because AbslUnparseFlag tries them in this order.
 constexpr Unit kUnits[] = {{"GiB", 30}, {"MiB", 20}, {"KiB", 10}, {"", 0}};
 
 }  // namespace

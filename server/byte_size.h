@@ -1,4 +1,4 @@
-// The type of flags that are a number of bytes.
+// The type of flags whose value is a number of bytes.
 #ifndef CRIER_SERVER_BYTE_SIZE_H_
 #define CRIER_SERVER_BYTE_SIZE_H_
 
@@ -15,7 +15,7 @@ struct ByteSize {
   friend bool operator==(const ByteSize&, const ByteSize&) = default;
 };
 
-// What Abseil's flags call: abseil.io, "Defining flags with custom types".
+// Abseil's flags call these functions: abseil.io, "Defining flags with custom types".
 bool AbslParseFlag(absl::string_view text, ByteSize* size, std::string* error);
 std::string AbslUnparseFlag(const ByteSize& size);
 

@@ -1,15 +1,14 @@
 #include "server/command_line.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "absl/flags/parse.h"
 #include "absl/flags/reflection.h"
-#include "absl/flags/usage_config.h"
-#include "absl/strings/match.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "server/options.h"
 
@@ -18,54 +17,6 @@ namespace {
 
 constexpr size_t kHelpWidth = 80;
 constexpr std::string_view kIndent = "      ";
-
-[[noreturn]] void ExitWithUsageError(const std::string& line) {
-  std::fprintf(stderr, "crierd: %s\n", line.c_str());
-  std::exit(kExitUsage);
-}
-
-const FlagHelp* FindHelp(std::string_view name) {
-  for (const FlagGroup& group : FlagGroups()) {
-    for (const FlagHelp& flag : group.flags) {
-      if (flag.name == name) return &flag;
-    }
-  }
-  return nullptr;
-}
-
-// What lies between `before` and `after`; empty where they do not enclose anything.
-std::string Between(const std::string& text, const std::string& before, const std::string& after) {
-  const size_t begin = text.find(before);
-  if (begin == std::string::npos) return "";
-  const size_t end = text.find(after, begin + before.size());
-  if (end == std::string::npos) return "";
-  return text.substr(begin + before.size(), end - begin - before.size());
-}
-
-// Abseil's messages (flags/parse.cc, flags/internal/flag.cc) in our words, with what would be
-// right. One that is not known here stands as it is.
-std::string InOurWords(const std::string& message) {
-  if (const std::string name = Between(message, "Unknown command line flag '", "'");
-      !name.empty()) {
-    return absl::StrCat("--", name, ": there is no such flag; crierd --help lists all");
-  }
-  const std::string name = Between(message, "flag '", "'");
-  const FlagHelp* flag = FindHelp(name);
-  if (flag == nullptr) return message;
-  const std::string example(flag->example);
-  if (absl::StartsWith(message, "Illegal value '")) {
-    const std::string value = Between(message, "Illegal value '", "' specified for flag");
-    return absl::StrCat("--", name, "=", value, ": write ", example);
-  }
-  if (absl::StartsWith(message, "Missing the value")) {
-    return absl::StrCat("--", name, ": the value is missing; write ", example);
-  }
-  if (absl::StartsWith(message, "Negative form")) {
-    return absl::StrCat("--no", name, ": this flag is no switch; write --", name, "=VALUE, ",
-                        example);
-  }
-  return message;
-}
 
 // Appends `text`, indented and wrapped between words.
 void AppendWrapped(const std::string& text, std::string* out) {
@@ -102,17 +53,24 @@ void AppendFlag(const FlagHelp& help, std::string* out) {
 constexpr char kHelpEnd[] = R"(
 Configuration
   --flagfile=FILE
-      Read flags from FILE, one --flag=value per line; # begins a comment.
+      Read flags from FILE, one --FLAG=VALUE in each line. Lines that begin with
+      # are comments.
   --fromenv=NAME,NAME
-      Take these flags from the environment: shards from FLAGS_shards.
-      --tryfromenv does the same, and lets those be that are not set.
+      Read these flags from the environment: shards from FLAGS_shards. An
+      environment without one of them is an error.
+  --tryfromenv=NAME,NAME
+      The same, but flags that the environment does not have are skipped.
 
 Other
   --help
+      Print this page.
   --version
+      Print the version.
 
-SIZE is a number of bytes (65536, 64KiB, 1MiB), TIME has its unit (500ms, 25s,
-5m), ADDRESSES are HOST:PORT separated by commas (0.0.0.0:8000,[::1]:8000).
+SIZE is a number of bytes: 65536, 64KiB, 1MiB. TIME has a unit: 500ms, 25s, 5m.
+ADDRESSES are HOST:PORT, separated by commas: 0.0.0.0:8000,[::1]:8000. A switch
+is turned on with --FLAG and off with --noFLAG. Of a flag given twice, the last
+one counts.
 )";
 
 }  // namespace
@@ -130,10 +88,11 @@ std::string HelpText() {
   return text + kHelpEnd;
 }
 
-void ParseCommandLine(int argc, char** argv) {
-  // Abseil has these two as well, with an exit status of 1 and every flag of the libraries.
-  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
-    const std::string_view argument = argv[i];
+FlagOrigins ParseCommandLine(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  // Before all else: whoever asks for help may have got another flag wrong.
+  for (const std::string& argument : arguments) {
+    if (argument == "--") break;
     if (argument == "--help" || argument == "-help" || argument == "-h") {
       std::fputs(HelpText().c_str(), stdout);
       std::exit(0);
@@ -143,22 +102,12 @@ void ParseCommandLine(int argc, char** argv) {
       std::exit(0);
     }
   }
-  // Abseil writes each error to std::cerr before it calls AbslInternalReportFatalUsageError below.
-  std::streambuf* const stderr_buffer = std::cerr.rdbuf(nullptr);
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
-  std::cerr.rdbuf(stderr_buffer);
-  std::cerr.clear();
-  if (rest.size() > 1) {
-    ExitWithUsageError(
-        absl::StrCat("'", rest[1], "' is no flag; flags are written --FLAG=VALUE, see --help"));
+  absl::StatusOr<FlagOrigins> origins = ParseFlags(arguments);
+  if (!origins.ok()) {
+    std::fprintf(stderr, "crierd: %s\n", std::string(origins.status().message()).c_str());
+    std::exit(kExitUsage);
   }
+  return *std::move(origins);
 }
 
 }  // namespace crier
-
-// Abseil's hook for programs that report fatal usage errors in their own way
-// (absl/flags/usage_config.h). Without it, the exit status would be 1.
-extern "C" void ABSL_INTERNAL_C_SYMBOL(AbslInternalReportFatalUsageError)(
-    absl::string_view message) {
-  crier::ExitWithUsageError(crier::InOurWords(std::string(message)));
-}

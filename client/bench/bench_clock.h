@@ -10,8 +10,8 @@ namespace crier::bench {
 inline constexpr int64_t kSecond = 1'000'000'000;
 inline constexpr int64_t kMillisecond = 1'000'000;
 
-// Nanoseconds since 1970 that never go back: the wall clock as it was at the first call, carried on
-// by the steady one. Thread-safe.
+// Nanoseconds since 1970 that never go back: the wall clock at the first call, then the steady
+// clock. Thread-safe.
 inline int64_t NowNs() {
   const auto steady = [] {
     return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();

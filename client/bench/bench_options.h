@@ -1,4 +1,4 @@
-// What a run of the benchmark is to do.
+// The options of a benchmark run.
 #ifndef CRIER_CLIENT_BENCH_BENCH_OPTIONS_H_
 #define CRIER_CLIENT_BENCH_BENCH_OPTIONS_H_
 
@@ -6,10 +6,11 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "client/tls.h"
 
 namespace crier::bench {
 
-// The defaults and meanings are those of "crier bench --help".
+// "crier bench --help" describes the options and their defaults.
 struct BenchOptions {
   std::string mode;  // fanout, direct, storm, idle, study
 
@@ -17,6 +18,7 @@ struct BenchOptions {
   std::string transport = "ws";  // ws, grpc
   std::string url = "ws://127.0.0.1:8000/ws";
   std::string grpc_address = "127.0.0.1:50051";
+  client::TlsFiles tls;
   uint64_t connections = 0;  // gRPC channels; 0: one per client, 100 at most.
 
   // All modes.

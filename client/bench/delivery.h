@@ -1,4 +1,4 @@
-// One event, as far as the benchmark looks at it.
+// The parts of one event that the benchmark needs.
 #ifndef CRIER_CLIENT_BENCH_DELIVERY_H_
 #define CRIER_CLIENT_BENCH_DELIVERY_H_
 
@@ -17,16 +17,16 @@ enum class DeliveryKind : uint8_t {
   kOther,  // Anything else that is well formed: welcome, ack, ping, presence, drain.
 };
 
-// The views end with the call that hands the delivery over.
+// The views are valid only during the call that passes the delivery.
 struct Delivery {
   DeliveryKind kind = DeliveryKind::kOther;
-  // True where a gap is in the session's mailbox and not in a topic.
+  // True if a gap is in the session's mailbox and not in a topic.
   bool mailbox = false;
   // Broadcast: its place in its topic's log.
   uint64_t offset = 0;
   // Broadcast and gap: the life of that log.
   uint64_t epoch = 0;
-  // Broadcast and direct: the number at the start of the body; -1 where there is none.
+  // Broadcast and direct: the number at the start of the body. -1 if there is none.
   int64_t stamp = -1;
   // Gap: the missing offsets, both included.
   uint64_t first = 0;
@@ -37,8 +37,8 @@ struct Delivery {
   std::string_view text;
 };
 
-// The number that a body begins with; -1 where it begins otherwise. Reads 19 digits at most: more
-// are no clock of ours, and would not fit.
+// The number at the start of a body. -1 if there is none. Reads at most 19 digits: a longer number
+// is not from our clock, and would not fit.
 inline int64_t LeadingNumber(std::string_view body) {
   uint64_t value = 0;
   size_t digits = 0;

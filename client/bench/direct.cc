@@ -25,7 +25,7 @@ absl::Status Direct::Execute(Report* report) {
 
 void Direct::SendFrom(uint32_t slot, int64_t stamp) {
   Peer& peer = peers_[slot];
-  // Each stamp is used once, so that messages are told apart by it.
+  // Each stamp is used once, so that it identifies a message.
   stamp = std::max(stamp, peer.last_sent + 1);
   peer.last_sent = stamp;
   swarm().Direct(slot, Body(stamp));

@@ -9,9 +9,9 @@
 
 namespace crier::bench {
 
-// Ping-pong: every client has `inflight` messages under way and answers each that returns with the
-// next. With a rate, messages are sent by the clock instead, by each client in turn. A client's
-// messages have to come back in their order, each once.
+// Ping-pong: every client has `inflight` messages under way, and sends the next one when one
+// returns. With a rate, the clients send in turn by the clock instead. A client's messages have to
+// come back in order, each once.
 class Direct : public Workload {
  public:
   explicit Direct(const BenchOptions& options);

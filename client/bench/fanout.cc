@@ -40,7 +40,7 @@ Fanout::Fanout(const BenchOptions& options)
     ++topics_[receiver.topic].followers;
     receiver.group = slot < healthy ? kHealthy : slot < healthy + options.slow ? kSlow : kStalled;
   }
-  // Where there are several topics, each one's first client publishes its markers.
+  // If there are several topics, the first client of each publishes its markers.
   for (uint32_t topic = 0; topic < topics_.size(); ++topic) topics_[topic].publisher = topic;
 }
 
@@ -66,8 +66,8 @@ absl::Status Fanout::Start() {
       swarm().Subscribe(slot, receivers_[slot].topic);
     }
   }
-  // A marker may overtake subscriptions of others, so where not everyone saw it, another follows;
-  // ever more slowly, as it may just as well still be on its way.
+  // A marker may overtake the subscriptions of others. So if not everyone has seen it, another one
+  // follows, at growing intervals, since the first may still be on its way.
   const int64_t deadline = NowNs() + kMarkerTimeout;
   for (int64_t interval = kMarkerInterval; !Settled(); interval *= 2) {
     if (NowNs() >= deadline) return NotSettled();
@@ -113,7 +113,7 @@ void Fanout::Measure() {
   uint64_t sent = 0;
   int64_t due = begin;
   for (int64_t now = begin; now < end; now = NowNs()) {
-    // By the clock: what a stall held up is sent with the time it should have had.
+    // By the clock: messages delayed by a stall carry the time at which they were due.
     for (int burst = 0; due <= now && due < end && burst < 64; ++burst) {
       meter().Late(NowNs() - due);
       Publish(due);
@@ -126,7 +126,7 @@ void Fanout::Measure() {
     if (options().slow > 0) wake = std::min(wake, next_feed_);
     swarm().Poll(wake);
   }
-  // What was due in the window but is not sent yet still counts as sent in it.
+  // Messages that were due in the window but are not sent yet still count as sent in it.
   for (; due < end; due = begin + static_cast<int64_t>(interval * static_cast<double>(++sent))) {
     meter().Late(NowNs() - due);
     Publish(due);
@@ -143,7 +143,7 @@ void Fanout::Publish(int64_t due) {
 
 void Fanout::FeedSlow(int64_t now) {
   if (options().slow == 0 || now < next_feed_) return;
-  // What a late feed missed comes with it: they are slow, but by the clock.
+  // A late call also gives the credit of the missed ones: the clients are slow, but by the clock.
   const int64_t due = next_feed_ == 0 ? kFeedInterval : now - next_feed_ + kFeedInterval;
   next_feed_ = now + kFeedInterval;
   const uint64_t bytes = std::max<uint64_t>(options().slow_rate * due / kSecond, 1);
@@ -154,7 +154,7 @@ void Fanout::FeedSlow(int64_t now) {
 
 void Fanout::Drain() {
   const int64_t deadline = NowNs() + absl::ToInt64Nanoseconds(options().drain);
-  // The healthy ones first, undisturbed: their time is measured.
+  // The healthy clients come first and undisturbed, because their time is measured.
   PollUntil(deadline, [this] {
     meter().Tick(NowNs(), "draining");
     return Complete(kHealthy);
@@ -241,7 +241,8 @@ void Fanout::OnUnexpectedEnd(uint32_t slot, const SessionEnd& end) {
   ++ended_[receiver.group];
   Forget(&receiver);
   if (receiver.group == kStalled) {
-    // A client that takes nothing for long may be ended (IDLE_TIMEOUT); that is said, not blamed.
+    // The server may end a client that takes nothing for long (IDLE_TIMEOUT). It is reported, but
+    // no failure.
     Blame(Concat("stalled client: ", end.what));
     return;
   }
@@ -271,7 +272,7 @@ void Fanout::DescribeGroup(Group group, Report* report) {
   if (members == 0) return;
   const LedgerTotals& totals = totals_[group];
   const std::string name = kGroupNames[group];
-  // The keys of the healthy ones, whom every run has, stand without a prefix.
+  // The keys of the healthy clients have no prefix, since every run has such clients.
   const std::string prefix = group == kHealthy ? "" : name + "_";
   const std::string label = group == kHealthy ? "" : name + " clients: ";
   if (group != kHealthy) report->Count(prefix + "clients", name + " clients", members);

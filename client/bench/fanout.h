@@ -12,9 +12,9 @@
 
 namespace crier::bench {
 
-// Clients follow a topic (or one of several, in turn), some of them publish by the clock, and each
-// keeps a ledger. Some may read slowly or not at all; they are brought up at the end, so that
-// theirs is checked to the last event too. The latency is that of the others.
+// Clients follow a topic (or one of several, in turn). Some of them publish by the clock, and each
+// keeps a ledger. Some may read slowly or not at all. They read the rest at the end, so that their
+// ledgers are checked to the last event too. The latency is that of the other clients.
 //
 // Phases: connect; subscribe; markers, until everyone has seen one, which sets each ledger's start;
 // the measured window; the drain, until every event is accounted for.
@@ -39,8 +39,8 @@ class Fanout : public Workload {
     bool ended = false;
   };
   struct Topic {
-    uint32_t publisher = 0;     // Where each topic has its own.
-    uint64_t followers = 0;     // Who are there.
+    uint32_t publisher = 0;     // If each topic has its own.
+    uint64_t followers = 0;     // The connected followers.
     uint64_t settled = 0;       // Followers who have seen the head, before the window.
     uint64_t markers = 0;       // Sent before the window.
     uint64_t markers_seen = 0;  // By their sender.
@@ -50,26 +50,26 @@ class Fanout : public Workload {
   };
 
   absl::Status Start();
-  // True where every follower has seen the newest marker.
+  // True if every follower has seen the newest marker.
   bool Settled(const Topic& topic) const;
   bool Settled() const;
   absl::Status NotSettled() const;
-  // Waits for this client no longer.
+  // Stops waiting for this client.
   void Forget(Receiver* receiver);
   void CountMarker(uint32_t slot, const Delivery& delivery, Topic* topic);
   void Measure();
   void Publish(int64_t due);
   void FeedSlow(int64_t now);
   void Drain();
-  // The offset that everyone who follows the topic has to get to.
+  // The offset that every follower of the topic has to reach.
   uint64_t Target(const Topic& topic) const;
-  // True for a client whose ledger is not held to the target: it took nothing, and the server may
+  // True for a client whose ledger need not reach the target: it took nothing, and the server may
   // end such a session.
   static bool Excused(const Receiver& receiver) {
     return receiver.group == kStalled && receiver.ended;
   }
   uint64_t Expected(Group group) const;
-  // True where every client of the group that is still there got to its target.
+  // True if every connected client of the group has reached its target.
   bool Complete(Group group) const;
   void Describe(Report* report);
   void DescribeGroup(Group group, Report* report);
@@ -82,7 +82,7 @@ class Fanout : public Workload {
   bool measuring_ = false;
   uint64_t published_ = 0;
   uint64_t publishers_ = 1;
-  uint64_t foreign_ = 0;  // Events of topics that are not ours.
+  uint64_t foreign_ = 0;  // Events of topics that do not belong to this run.
   uint64_t errors_ = 0;
   uint64_t window_deliveries_ = 0;
   int64_t next_feed_ = 0;

@@ -4,6 +4,7 @@
 #include <ctime>
 #include <utility>
 
+#include "client/address.h"
 #include "client/bench/bench_clock.h"
 #include "client/text.h"
 
@@ -12,7 +13,7 @@ namespace {
 
 constexpr char kMethod[] = "/crier.v1.Messaging/Connect";
 constexpr int64_t kNap = 50'000;
-// Tags handled in one Poll, so that what is due is not kept waiting for long.
+// The most tags handled in one Poll, so that messages that are due do not wait long.
 constexpr int kBatch = 64;
 
 gpr_timespec GprDeadline(int64_t wait_ns) {
@@ -34,9 +35,16 @@ SessionEnd EndOf(const grpc::Status& status, bool was_open, const std::string& p
   return end;
 }
 
+// A ClientFrame with an empty Hello.
+grpc::ByteBuffer EmptyHello() {
+  const grpc::Slice bytes(std::string("\x0a\x00", 2));
+  return grpc::ByteBuffer(&bytes, 1);
+}
+
 }  // namespace
 
-GrpcSwarm::GrpcSwarm(const SwarmOptions& options, SwarmHandler* handler)
+GrpcSwarm::GrpcSwarm(const SwarmOptions& options,
+                     std::shared_ptr<grpc::ChannelCredentials> credentials, SwarmHandler* handler)
     : handler_(handler), topics_(options.topics), slots_(options.slots, nullptr) {
   for (uint32_t i = 0; i < std::max(options.connections, 1u); ++i) {
     grpc::ChannelArguments arguments;
@@ -44,8 +52,8 @@ GrpcSwarm::GrpcSwarm(const SwarmOptions& options, SwarmHandler* handler)
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     arguments.SetInt("crier.bench.channel", static_cast<int>(i));
     arguments.SetMaxReceiveMessageSize(-1);
-    stubs_.push_back(std::make_unique<grpc::GenericStub>(grpc::CreateCustomChannel(
-        options.grpc_address, grpc::InsecureChannelCredentials(), arguments)));
+    stubs_.push_back(std::make_unique<grpc::GenericStub>(
+        grpc::CreateCustomChannel(options.grpc_address, credentials, arguments)));
   }
 }
 
@@ -115,6 +123,8 @@ void GrpcSwarm::Handle(Tag* tag, bool ok) {
     case Step::kStart:
       call->started = ok;
       if (ok) {
+        // Until its first frame a session gets nothing of the topic that everyone follows.
+        call->outgoing.push_front(EmptyHello());
         StartRead(call);
         Flush(call);
       } else {
@@ -265,8 +275,11 @@ void GrpcSwarm::CancelWhenWritten(Call* call) {
 
 absl::StatusOr<std::unique_ptr<Swarm>> MakeGrpcSwarm(const SwarmOptions& options,
                                                      SwarmHandler* handler) {
-  if (options.grpc_address.empty()) return absl::InvalidArgumentError("no gRPC address");
-  return std::make_unique<GrpcSwarm>(options, handler);
+  const auto target = client::ParseHostAndPort(options.grpc_address);
+  if (!target.ok()) return target.status();
+  auto credentials = client::GrpcCredentials(options.tls.any(), options.tls);
+  if (!credentials.ok()) return credentials.status();
+  return std::make_unique<GrpcSwarm>(options, *std::move(credentials), handler);
 }
 
 }  // namespace crier::bench

@@ -19,15 +19,16 @@
 
 namespace crier::bench {
 
-// Every client is a Connect stream, spread over `connections` channels in turn. Messages stay
-// bytes: they are read by ProtoScanner and never become objects. A session counts as open when its
-// first event, Welcome, has come.
+// Every client is a Connect stream. The streams are spread over `connections` channels in turn.
+// Messages stay bytes: ProtoScanner reads them, and they never become objects. A session counts as
+// open when its first event, Welcome, has come.
 //
-// gRPC's own timers are exact to a millisecond; waits shorter than that are made of naps.
+// gRPC's own timers are exact to a millisecond. Shorter waits are made of short sleeps.
 class GrpcSwarm : public Swarm {
  public:
-  GrpcSwarm(const SwarmOptions& options, SwarmHandler* handler);
-  // Cancels what is open and waits for it.
+  GrpcSwarm(const SwarmOptions& options, std::shared_ptr<grpc::ChannelCredentials> credentials,
+            SwarmHandler* handler);
+  // Cancels the open streams and waits for their end.
   ~GrpcSwarm() override;
 
   GrpcSwarm(const GrpcSwarm&) = delete;
@@ -51,7 +52,7 @@ class GrpcSwarm : public Swarm {
     Call* call;
     Step step;
   };
-  // One stream, from Open until gRPC has given back every tag.
+  // One stream, from Open until gRPC has returned every tag.
   struct Call {
     uint32_t slot = 0;
     bool open = false;
@@ -79,10 +80,10 @@ class GrpcSwarm : public Swarm {
   void Flush(Call* call);
   void Consume(Call* call);
   void Finished(Call* call);
-  // Ends a call that its slot has left, once what was sent is on its way.
+  // Ends a call that its slot has left, when its messages are on their way.
   void CancelWhenWritten(Call* call);
   void Send(uint32_t slot, const v1::ClientFrame& frame);
-  // Waits for one tag; false where none came before the deadline.
+  // Waits for one tag. False: none came before the deadline.
   bool Next(int64_t deadline, Tag** tag, bool* ok);
 
   SwarmHandler* const handler_;

@@ -9,11 +9,11 @@
 
 namespace crier::bench {
 
-// A log-linear histogram, after the idea of HdrHistogram (Gil Tene): every power of two is cut into
-// 128 equal buckets, so that a value is known to within 1/128 (0.8 %) of itself, from one
-// nanosecond to 2^40 ns (18 minutes; longer is counted there). Below 128 ns it is exact.
-// Percentiles are the upper edge of their bucket, so they never flatter. Adding costs one
-// increment; the maximum, the count and the sum are exact. 34 KiB. Not thread-safe.
+// A log-linear histogram, after the idea of HdrHistogram (Gil Tene). Every power of two is split
+// into 128 equal buckets, so a value is known to within 1/128 (0.8 %) of itself. The range is one
+// nanosecond to 2^40 ns (18 minutes); longer values count in the last bucket. Below 128 ns it is
+// exact. Percentiles are the upper edge of their bucket, so they are never too low. Adding a value
+// costs one increment. The maximum, the count and the sum are exact. 34 KiB. Not thread-safe.
 class Histogram {
  public:
   void Add(uint64_t value) {
@@ -28,7 +28,7 @@ class Histogram {
   uint64_t count() const { return count_; }
   uint64_t max() const { return max_; }
   double mean() const { return count_ == 0 ? 0 : static_cast<double>(sum_) / count_; }
-  // The smallest value that at least `q` (0 to 1) of the values do not exceed; 0 where empty.
+  // The smallest value that at least `q` (0 to 1) of the values do not exceed. 0 if empty.
   uint64_t Percentile(double q) const;
 
  private:

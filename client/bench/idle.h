@@ -1,4 +1,4 @@
-// Clients that only are there.
+// Clients that are connected and do nothing.
 #ifndef CRIER_CLIENT_BENCH_IDLE_H_
 #define CRIER_CLIENT_BENCH_IDLE_H_
 
@@ -6,7 +6,7 @@
 
 namespace crier::bench {
 
-// Connects everyone, waits, and says by how much the server has grown.
+// Connects all clients, waits, and reports how much the server's memory has grown.
 class Idle : public Workload {
  public:
   explicit Idle(const BenchOptions& options);

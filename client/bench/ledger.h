@@ -1,4 +1,4 @@
-// What one receiver was sent of one topic, checked to the last event.
+// Checks the events of one topic that one receiver gets, to the last event.
 #ifndef CRIER_CLIENT_BENCH_LEDGER_H_
 #define CRIER_CLIENT_BENCH_LEDGER_H_
 
@@ -17,16 +17,16 @@ struct LedgerTotals {
   uint64_t gaps = 0;          // Gap events.
   uint64_t skipped = 0;       // Events that gaps named.
   uint64_t wrong_gaps = 0;    // Gaps that name what had come already, or of another epoch.
-  uint64_t new_epochs = 0;    // The log began a new life under way.
+  uint64_t new_epochs = 0;    // The log started a new life during the run.
 
   bool clean() const {
     return lost == 0 && duplicate == 0 && out_of_order == 0 && wrong_gaps == 0 && new_epochs == 0;
   }
 };
 
-// A topic's events have offsets without holes and each receiver sees them in that order. So the
-// next offset expected is all that has to be kept; anything else that comes is a finding. The first
-// event seen sets the start. 24 bytes while all is well.
+// A topic's events have offsets without holes, and each receiver sees them in that order. So only
+// the next expected offset has to be kept, and any other offset is an error. The first event sets
+// the start. Takes 24 bytes if there is no error.
 class Ledger {
  public:
   void Receive(uint64_t epoch, uint64_t offset, LedgerTotals* totals) {
@@ -50,7 +50,7 @@ class Ledger {
  private:
   void ReceiveOther(uint64_t epoch, uint64_t offset, LedgerTotals* totals);
   void Miss(uint64_t first, uint64_t last, LedgerTotals* totals);
-  // Takes `offset` out of the holes; false: it is in none.
+  // Removes `offset` from the holes. False: it is in none.
   bool Fill(uint64_t offset);
 
   uint64_t epoch_ = 0;

@@ -15,7 +15,8 @@ absl::Status Wrong(std::string_view why) { return absl::InvalidArgumentError(For
 
 absl::Status ValidateFanout(const BenchOptions& options) {
   if (options.readers < 1 && options.stalled > 0) {
-    return Wrong("--readers and --stalled say the same thing: give one of them");
+    return Wrong(
+        "--readers and --stalled both say how many clients do not read; give only one of them");
   }
   const auto stalled =
       options.stalled +
@@ -31,7 +32,7 @@ absl::Status ValidateFanout(const BenchOptions& options) {
   }
   if (options.topics > healthy) {
     return Wrong(Concat("--topics=", options.topics, " is more than the ", healthy,
-                        " clients that read: each topic needs one"));
+                        " clients that read; each topic needs at least one"));
   }
   return absl::OkStatus();
 }
@@ -41,7 +42,7 @@ absl::Status ValidateFanout(const BenchOptions& options) {
 absl::Status Validate(const BenchOptions& options) {
   if (options.clients == 0) return Wrong("--clients must be at least 1");
   if (options.duration <= absl::ZeroDuration() && options.mode != "idle") {
-    return Wrong("--duration must be more than nothing");
+    return Wrong("--duration must be longer than 0s");
   }
   if (options.mode == "fanout") return ValidateFanout(options);
   if (options.mode == "direct" || options.mode == "storm" || options.mode == "idle" ||

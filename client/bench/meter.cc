@@ -14,7 +14,7 @@
 namespace crier::bench {
 namespace {
 
-// A generator that used this share of its core may have been what limited the run.
+// If the generator used this share of its core, it may have limited the run.
 constexpr double kClientBound = 0.95;
 
 double Mebibytes(uint64_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024.0); }

@@ -1,4 +1,4 @@
-// Counts and times a run while it goes on.
+// Counts and times a run.
 #ifndef CRIER_CLIENT_BENCH_METER_H_
 #define CRIER_CLIENT_BENCH_METER_H_
 
@@ -11,14 +11,14 @@
 
 namespace crier::bench {
 
-// The measured window lies between Begin and End; progress lines go to standard error meanwhile,
-// one a second where that is a terminal, else one every five. Not thread-safe.
+// The measured window is between Begin and End. Meanwhile progress lines go to standard error: one
+// a second if it is a terminal, else one every five seconds. Not thread-safe.
 class Meter {
  public:
   // `server_pid` 0: the server's own use is not measured.
   explicit Meter(uint64_t server_pid);
 
-  // NOT_FOUND where the server's process cannot be read.
+  // NOT_FOUND: the server's process cannot be read.
   absl::Status Begin(int64_t now);
   void End(int64_t now);
 
@@ -29,17 +29,17 @@ class Meter {
   }
   // Something arrived that carries no time.
   void ReceivedUntimed() { ++untimed_; }
-  // By how much the generator itself was late to send.
+  // The generator itself sent this much too late.
   void Late(int64_t late_ns) { lateness_.Add(late_ns > 0 ? static_cast<uint64_t>(late_ns) : 0); }
 
-  // Writes a progress line where one is due; `note` is added to it.
+  // Writes a progress line if one is due. `note` is added to it.
   void Tick(int64_t now, std::string_view note = "");
   int64_t next_tick() const { return next_tick_; }
 
   uint64_t sent() const { return sent_; }
   uint64_t received() const { return total_.count() + interval_.count() + untimed_; }
   double seconds() const;
-  // CPU seconds of the server in the window; 0 where it is not measured.
+  // CPU seconds of the server in the window. 0 if not measured.
   double server_cpu() const { return server_end_.cpu_seconds - server_begin_.cpu_seconds; }
   const ProcessUsage& server_begin() const { return server_begin_; }
   const ProcessUsage& server_end() const { return server_end_; }

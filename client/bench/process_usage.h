@@ -1,4 +1,4 @@
-// What a process has used of the machine.
+// The CPU time and memory of a process.
 #ifndef CRIER_CLIENT_BENCH_PROCESS_USAGE_H_
 #define CRIER_CLIENT_BENCH_PROCESS_USAGE_H_
 
@@ -14,7 +14,7 @@ struct ProcessUsage {
   uint64_t peak_rss_bytes = 0;  // Since the process began.
 };
 
-// Reads /proc. NOT_FOUND where there is no such process.
+// Reads /proc. NOT_FOUND: there is no such process.
 absl::StatusOr<ProcessUsage> UsageOf(uint64_t pid);
 
 // CPU seconds of this process.

@@ -3,7 +3,7 @@
 namespace crier::bench {
 namespace {
 
-// Tags as they stand on the wire: field number << 3 | wire type.
+// Tags as they are on the wire: field number << 3 | wire type.
 constexpr uint64_t kVarint = 0;
 constexpr uint64_t kFixed64 = 1;
 constexpr uint64_t kBytes = 2;

@@ -1,4 +1,4 @@
-// Reads the server's ServerFrames, millions of events a second.
+// Reads the server's ServerFrames, at millions of events a second.
 #ifndef CRIER_CLIENT_BENCH_PROTO_SCANNER_H_
 #define CRIER_CLIENT_BENCH_PROTO_SCANNER_H_
 
@@ -9,15 +9,15 @@
 
 namespace crier::bench {
 
-// Walks the events of one encoded ServerFrame without building it: of a Message only the fields
-// that the benchmark needs are looked at. Any other event is parsed by protobuf. Not thread-safe.
+// Reads the events of one encoded ServerFrame without building it. Of a Message it reads only the
+// fields that the benchmark needs. protobuf parses any other event. Not thread-safe.
 class ProtoScanner {
  public:
   // `frame` has to outlive the walk.
   void Start(std::string_view frame) { rest_ = frame; }
 
   enum class Result { kEvent, kEnd, kInvalid };
-  // The delivery's views point into the frame or into this scanner, and end with the next call.
+  // The delivery's views point into the frame or this scanner, and are valid until the next call.
   Result Next(Delivery* delivery);
 
  private:

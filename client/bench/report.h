@@ -1,4 +1,4 @@
-// What a run found, for people and for programs.
+// The results of a run, for people and for programs.
 #ifndef CRIER_CLIENT_BENCH_REPORT_H_
 #define CRIER_CLIENT_BENCH_REPORT_H_
 
@@ -11,9 +11,9 @@
 
 namespace crier::bench {
 
-// Rows in the order they were added. A row has a key for programs, which never changes its meaning,
-// and a label for people; a row without a label is for
-// programs only, one without a key for people only. Not thread-safe.
+// Rows in the order in which they were added. A row has a key for programs, which never changes its
+// meaning, and a label for people. A row without a label is only for programs, a row without a key
+// only for people. Not thread-safe.
 class Report {
  public:
   // Rows from here on belong to the part `key` (an object of its own in the JSON form), shown under
@@ -28,7 +28,7 @@ class Report {
   // PREFIX_p50_ms, _p90_, _p95_, _p99_, _p999_, _max_ms; one line for people.
   void Latency(const std::string& prefix, std::string label, const Histogram& histogram);
 
-  // Why the run is a failure, one line each; none: it is not.
+  // Why the run failed, one line for each reason. Empty: it did not fail.
   void Fail(std::string why) { failures_.push_back(std::move(why)); }
   bool failed() const { return !failures_.empty(); }
 

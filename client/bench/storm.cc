@@ -24,15 +24,15 @@ absl::Status Storm::Execute(Report* report) {
       due = begin + static_cast<int64_t>(interval * static_cast<double>(++begun_));
     }
     meter().Tick(now);
-    // Where all are busy, an answer is what there is to wait for.
+    // If all are busy, wait for an answer.
     const int64_t next = again_.empty() ? end : due;
     swarm().Poll(std::min({end, next, meter().next_tick()}));
     if (opened() == 0 && failed_to_open() > 0) {
-      return absl::UnavailableError("no client could connect; is the server there?");
+      return absl::UnavailableError("no client could connect");
     }
   }
   meter().End(NowNs());
-  // Those under way finish too: one that left in the middle would look like a failure to the
+  // Running sessions finish too: a session that ends in the middle would look like a failure to the
   // server.
   PollUntil(NowNs() + absl::ToInt64Nanoseconds(options().drain),
             [this] { return again_.size() == sent_.size(); });

@@ -9,8 +9,8 @@
 
 namespace crier::bench {
 
-// Each client connects, broadcasts once, takes its broadcast back, leaves, and comes again, for as
-// long as the run lasts: at once, or by the clock where there is a rate.
+// Each client connects, broadcasts once, receives its broadcast, leaves, and connects again, until
+// the run ends. It connects again at once, or by the clock if there is a rate.
 class Storm : public Workload {
  public:
   explicit Storm(const BenchOptions& options);
@@ -24,7 +24,7 @@ class Storm : public Workload {
 
  private:
   std::vector<int64_t> sent_;    // The stamp awaited; 0: none.
-  std::vector<uint32_t> again_;  // Slots to open anew.
+  std::vector<uint32_t> again_;  // Slots to open again.
   uint64_t begun_ = 0;           // Sessions.
   uint64_t completed_ = 0;
 };

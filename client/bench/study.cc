@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kWait = 700 * kMillisecond;
 constexpr int64_t kStep = 10 * kMillisecond;
 constexpr uint32_t kDirectMessages = 3;
-// What k6/ws closes with where the script names no code.
+// The close code of k6/ws if the script names none.
 constexpr uint16_t kGoingAway = 1001;
 constexpr int64_t kMarkerTimeout = 10 * kSecond;
 
@@ -66,7 +66,7 @@ absl::Status Study::StartObservers(Report* report) {
            std::all_of(ledgers_.begin(), ledgers_.end(),
                        [this](const Ledger& ledger) { return ledger.next() == head_ + 1; });
   };
-  // One marker is enough: whoever is connected follows the empty topic.
+  // One marker is enough, because every connected client follows the empty topic.
   ++markers_;
   swarm().Broadcast(0, 0, "marker");
   if (!PollUntil(deadline, settled)) {
@@ -148,7 +148,7 @@ void Study::WaitOver(uint32_t index) {
 
 void Study::NextDirect(uint32_t index) {
   User& user = users_[index];
-  // After the first wait, which follows the first message, the answer has yet to be read.
+  // The first wait follows the first message. After it, the answer still has to be read.
   if (user.received == user.sent) {
     if (user.sent == kDirectMessages) {
       EndIteration(index, /*completed=*/true);
@@ -162,12 +162,13 @@ void Study::NextDirect(uint32_t index) {
 
 void Study::NextBroadcast(uint32_t index) {
   const bool many = scenarios_[users_[index].scenario].script == StudyScript::kManyBroadcasts;
-  // One as the session opened, the many, and one more, right after which the user is gone.
+  // One when the session opened, then the many, then a last one. After that the user leaves at
+  // once.
   const uint32_t last = many ? 1 + messages_ + 1 : 1;
   if (users_[index].sent < last) {
     Say(index);
-    // A gRPC server may drop what it has received of a stream that is then cancelled (see
-    // Swarm::Leave), so there the user waits once more.
+    // A gRPC server may drop messages of a stream that is cancelled after they came (see
+    // Swarm::Leave), so over gRPC the user waits once more.
     if (users_[index].sent < last || options().transport == "grpc") {
       Wait(index);
       return;
@@ -264,7 +265,7 @@ bool Study::ObserversCaughtUp() const {
 }
 
 void Study::CheckObservers() {
-  // Where all observers agree, the server did not handle the rest.
+  // If all observers agree, the server did not handle the rest.
   handled_ = head_ - base_;
   for (Ledger& ledger : ledgers_) ledger.Finish(head_, &observed_);
 }

@@ -14,10 +14,10 @@
 
 namespace crier::bench {
 
-// Plays the three scenarios with what makes them hard on a server: a user that waits does not read
-// (as a k6/ws handler that sleeps), and a user that closes sends a close frame and is gone with
-// whatever lies unread. Observers, who read all the time, check that every broadcast arrives at
-// them once and in order.
+// Plays the three scenarios, including the parts that are hard for a server. A user that waits does
+// not read, like a k6/ws handler that sleeps. A user that closes sends a close frame and leaves at
+// once, with data unread. Observers read all the time. They check that they get every broadcast
+// once and in order.
 //
 // Slots: the observers first, then each scenario's users.
 class Study : public Workload {
@@ -44,7 +44,7 @@ class Study : public Workload {
     uint32_t scenario = 0;
     uint32_t index = 0;  // In its scenario, from 0.
     Phase phase = Phase::kOff;
-    uint32_t turn = 0;      // Counts waits: tells a timer of an old one.
+    uint32_t turn = 0;      // Counts waits, so that old timers can be recognised.
     uint32_t sent = 0;      // In this session.
     uint32_t received = 0;  // In this session, of direct messages.
   };
@@ -67,7 +67,7 @@ class Study : public Workload {
 
   absl::Status StartObservers(Report* report);
   void Play();
-  // Starts iterations of the users that the schedule wants, and interrupts those out of time.
+  // Starts the iterations that the schedule wants, and interrupts those that are out of time.
   void Steer();
   void BeginIteration(uint32_t user);
   void Wait(uint32_t user);
@@ -76,8 +76,7 @@ class Study : public Workload {
   void NextDirect(uint32_t user);
   void NextBroadcast(uint32_t user);
   void Say(uint32_t user);
-  // Ends the iteration, and the session with it if there is one; the next begins where the schedule
-  // wants it.
+  // Ends the iteration, and its session if there is one. The next begins if the schedule wants it.
   void EndIteration(uint32_t user, bool completed);
   bool Wanted(const User& user) const;
   uint32_t SlotOf(uint32_t user) const { return observers_ + user; }

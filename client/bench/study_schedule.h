@@ -8,8 +8,8 @@
 
 namespace crier::bench {
 
-// A number of users that changes in stages, each a straight line, as k6's ramping-vus executor has
-// it: on the way up a user is added when the line reaches it, on the way down one goes when the
+// A number of users that changes in stages, each a straight line, as in k6's ramping-vus executor.
+// On the way up, a user is added when the line reaches it. On the way down, a user goes when the
 // line has left it. Times are nanoseconds from the schedule's start.
 class RampSchedule {
  public:
@@ -31,10 +31,10 @@ class RampSchedule {
   std::vector<Stage> stages_;
 };
 
-// What one iteration of a user does once it is connected.
+// What one iteration of a user does after it has connected.
 enum class StudyScript {
-  kThreeDirect,     // Three direct messages, each after the answer to the one before.
-  kManyBroadcasts,  // One broadcast, then many more and one, without ever reading.
+  kThreeDirect,     // Three direct messages, each after the previous answer.
+  kManyBroadcasts,  // One broadcast, many more, a last one; never reads.
   kOneBroadcast,    // One broadcast.
 };
 
@@ -43,13 +43,13 @@ struct StudyScenario {
   StudyScript script = StudyScript::kOneBroadcast;
   int64_t start = 0;  // From the start of the run.
   RampSchedule users{0, {}};
-  int64_t graceful_stop = 0;  // What an iteration gets to finish after the schedule's end.
+  int64_t graceful_stop = 0;  // The time for an iteration to finish after the schedule's end.
 
   int64_t end() const { return start + users.duration(); }
 };
 
-// The three scenarios, by the study's names and in its order. `scale_time` multiplies starts,
-// stages and the time to stop; `scale_users` the numbers of users (at least one).
+// The three scenarios, with the study's names and in its order. `scale_time` multiplies starts,
+// stages and the time to stop. `scale_users` multiplies the numbers of users (at least one).
 std::vector<StudyScenario> StudyScenarios(double scale_time, double scale_users);
 
 }  // namespace crier::bench

@@ -1,4 +1,4 @@
-// Thousands of clients in one thread, whatever they speak.
+// Thousands of clients in one thread, on any transport.
 #ifndef CRIER_CLIENT_BENCH_SWARM_H_
 #define CRIER_CLIENT_BENCH_SWARM_H_
 
@@ -10,10 +10,11 @@
 
 #include "absl/status/statusor.h"
 #include "client/bench/delivery.h"
+#include "client/tls.h"
 
 namespace crier::bench {
 
-// Why a session ended, or never began, without the benchmark asking for it.
+// Why a session ended or never began, if the benchmark did not end it.
 struct SessionEnd {
   enum class Kind {
     kConnectFailed,  // No connection.
@@ -26,8 +27,8 @@ struct SessionEnd {
   std::string what;  // One line, the same for the same cause, so that causes can be counted.
 };
 
-// Hears of everything that happens. Called from within Swarm::Poll and Swarm::Grant; may call any
-// function of the swarm but these two.
+// Is told of every event of the swarm. Called from Swarm::Poll and Swarm::Grant. May call every
+// other function of the swarm.
 class SwarmHandler {
  public:
   virtual ~SwarmHandler() = default;
@@ -39,17 +40,18 @@ class SwarmHandler {
 
 struct SwarmOptions {
   uint32_t slots = 0;
-  // Topics are named by their place in this list; "" is the topic that every session follows.
+  // A topic is named by its index in this list. "" is the topic that every session follows.
   std::vector<std::string> topics = {""};
   // WebSocket.
   std::string url;
   // gRPC.
   std::string grpc_address;
   uint32_t connections = 1;
+  // For wss://, and for gRPC where there are files.
+  client::TlsFiles tls;
 };
 
-// A fixed number of slots, each of which is one client, or none. All calls and all callbacks are on
-// one thread.
+// A fixed number of slots, each with one client or none. All calls and callbacks are on one thread.
 class Swarm {
  public:
   virtual ~Swarm() = default;
@@ -58,32 +60,32 @@ class Swarm {
   virtual void Open(uint32_t slot) = 0;
   virtual bool is_open(uint32_t slot) const = 0;
 
-  // Sends; does nothing where the slot is not open. What the kernel does not take is kept.
+  // Sends. Does nothing if the slot is not open. Bytes that the kernel does not take are kept.
   virtual void Broadcast(uint32_t slot, size_t topic, std::string_view body) = 0;
   virtual void Direct(uint32_t slot, std::string_view body) = 0;
   virtual void Subscribe(uint32_t slot, size_t topic) = 0;
 
-  // A client that does not read takes nothing from its socket; what arrives waits in the kernel and
+  // A client that does not read takes nothing from its socket. Its events wait in the kernel, and
   // then in the server.
   virtual void SetReading(uint32_t slot, bool reading) = 0;
-  // Lets a client that does not read take about so many bytes.
+  // Lets a client that does not read take about this many bytes.
   virtual void Grant(uint32_t slot, size_t bytes) = 0;
 
-  // Says goodbye and is gone at once, whatever lies unread: a WebSocket client sends a close frame
-  // with this code and closes its socket, a gRPC client cancels its stream when its last message is
-  // on its way. No OnEnd follows. What a gRPC server has received of a stream that is then
-  // cancelled it may drop, so there the last message is not certain to be handled.
+  // Leaves at once, even with data unread. A WebSocket client sends a close frame with this code
+  // and closes its socket. A gRPC client cancels its stream when its last message is on its way. No
+  // OnEnd follows. A gRPC server may drop messages of a stream that is cancelled after they came,
+  // so over gRPC the last message may not be handled.
   virtual void Leave(uint32_t slot, uint16_t code) = 0;
 
-  // Handles what is ready, or waits for it, until `deadline` (NowNs) at the latest. Returns early
-  // where something was handled.
+  // Handles events, or waits for them until `deadline` (NowNs). Returns early if something was
+  // handled.
   virtual void Poll(int64_t deadline) = 0;
 
   // Bytes taken from sockets (WebSocket) or messages (gRPC).
   virtual uint64_t bytes_received() const = 0;
 };
 
-// Errors: an address that is wrong or cannot be resolved.
+// Errors: an address that is wrong or cannot be resolved, or a wrong file for TLS.
 absl::StatusOr<std::unique_ptr<Swarm>> MakeWebSocketSwarm(const SwarmOptions& options,
                                                           SwarmHandler* handler);
 absl::StatusOr<std::unique_ptr<Swarm>> MakeGrpcSwarm(const SwarmOptions& options,

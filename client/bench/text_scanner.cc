@@ -23,8 +23,8 @@ class Cursor {
     return true;
   }
 
-  // A string's rest, up to and with its closing quote. False where a backslash stands before the
-  // first quote: that may be an escaped quote.
+  // The rest of a string with its closing quote. False if a backslash comes before the first quote,
+  // which may then be escaped.
   bool SkipToQuote(std::string_view* value) {
     const void* quote = std::memchr(at_, '"', end_ - at_);
     if (quote == nullptr) return false;

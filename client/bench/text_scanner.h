@@ -1,4 +1,4 @@
-// Reads the server's text messages of the plain dialect, millions a second.
+// Reads the server's text messages of the plain dialect, at millions a second.
 #ifndef CRIER_CLIENT_BENCH_TEXT_SCANNER_H_
 #define CRIER_CLIENT_BENCH_TEXT_SCANNER_H_
 
@@ -10,13 +10,13 @@ namespace crier::bench {
 
 // A server's text message always begins with the same four keys in the same order
 // (docs/protocol.md, "Plain dialect"), so a broadcast or direct message is read by comparing
-// constants and skipping values. What does not fit that template exactly (an escape where it
-// matters, another order, other white space) goes to a JSON parser, with the same result. Not
-// thread-safe.
+// constants and skipping values. If a message does not fit that template exactly (an escape in a
+// needed value, another order, other white space), a JSON parser reads it, with the same result.
+// Not thread-safe.
 class TextScanner {
  public:
-  // False: not a message of the plain dialect at all. The delivery's views point into `text` or
-  // into this scanner, and end with the next call.
+  // False: not a message of the plain dialect. The delivery's views point into `text` or this
+  // scanner, and are valid until the next call.
   bool Scan(std::string_view text, Delivery* delivery) {
     if (ScanTemplate(text, delivery)) return true;
     ++parsed_;

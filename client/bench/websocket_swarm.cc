@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,8 +29,8 @@ using client::Opcode;
 constexpr size_t kBufferSize = 256 * 1024;
 constexpr size_t kMaxFrame = 16 * 1024 * 1024;
 constexpr size_t kMaxUpgradeAnswer = 16 * 1024;
-// A port can be reused towards one address only once, and there are about 28,000; beyond this many
-// connections the next loopback address is the source.
+// There are about 28,000 ports, and each can be used only once towards one address. After this many
+// connections, the next loopback address is the source.
 constexpr uint64_t kPortsPerSource = 20'000;
 
 uint64_t EventData(uint32_t slot, uint32_t generation) {
@@ -44,11 +46,14 @@ const std::string& SharedKey() {
 }  // namespace
 
 WebSocketSwarm::WebSocketSwarm(const SwarmOptions& options, const client::WebSocketUrl& url,
-                               const client::SocketAddress& address, SwarmHandler* handler)
+                               const client::SocketAddress& address, client::SslContextPtr tls,
+                               SwarmHandler* handler)
     : handler_(handler),
       address_(address),
       request_(client::UpgradeRequest(url.host_header, url.path, SharedKey(), "")),
       accept_(client::AcceptKey(SharedKey())),
+      host_(url.host),
+      tls_(std::move(tls)),
       mask_(std::random_device{}()),
       clients_(options.slots),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
@@ -133,7 +138,7 @@ void WebSocketSwarm::Poll(int64_t deadline) {
         clients_[slot].state != State::kEmpty) {
       Handle(slot, event.events);
     }
-    // The rest stays for the next call: what has to be sent by the clock goes first.
+    // The rest stays for the next call, because messages sent by the clock go first.
     if (now_ >= deadline) return;
   }
 }
@@ -141,10 +146,8 @@ void WebSocketSwarm::Poll(int64_t deadline) {
 void WebSocketSwarm::Handle(uint32_t slot, uint32_t events) {
   Client& client = clients_[slot];
   const uint32_t generation = client.generation;
-  if (client.state == State::kConnecting) {
-    FinishConnect(slot);
-    return;
-  }
+  if (client.state == State::kConnecting) return FinishConnect(slot);
+  if (client.state == State::kSecuring) return Secure(slot);
   if ((events & EPOLLOUT) != 0) FlushOut(slot);
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
     ReadToTheEnd(slot);
@@ -162,9 +165,54 @@ void WebSocketSwarm::FinishConnect(uint32_t slot) {
     End(slot, SessionEnd::Kind::kConnectFailed, std::strerror(error));
     return;
   }
-  client.state = State::kUpgrading;
+  if (tls_ != nullptr) {
+    client.state = State::kSecuring;
+    client.tls = client::NewTls(tls_.get(), host_);
+    SSL_set_fd(client.tls.get(), client.fd);
+    Secure(slot);
+  } else {
+    AskForUpgrade(slot);
+  }
+}
+
+void WebSocketSwarm::AskForUpgrade(uint32_t slot) {
+  clients_[slot].state = State::kUpgrading;
   Write(slot, request_);
   Watch(slot);
+}
+
+void WebSocketSwarm::Secure(uint32_t slot) {
+  SSL* const tls = clients_[slot].tls.get();
+  ERR_clear_error();
+  const int result = SSL_connect(tls);
+  if (result == 1) return AskForUpgrade(slot);
+  if (SSL_get_error(tls, result) == SSL_ERROR_WANT_READ) return Watch(slot);
+  const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+  End(slot, SessionEnd::Kind::kConnectFailed,
+      Concat("TLS: ", reason == nullptr ? "the server ended the connection" : reason));
+}
+
+ssize_t WebSocketSwarm::ReceiveSome(Client* client, char* bytes, size_t size) {
+  if (client->tls == nullptr) return recv(client->fd, bytes, size, 0);
+  ERR_clear_error();
+  const int result = SSL_read(client->tls.get(), bytes, static_cast<int>(size));
+  if (result > 0) return result;
+  const int error = SSL_get_error(client->tls.get(), result);
+  if (error == SSL_ERROR_ZERO_RETURN) return 0;
+  if (error != SSL_ERROR_SYSCALL || errno == 0) {
+    errno = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? EAGAIN : ECONNRESET;
+  }
+  return -1;
+}
+
+ssize_t WebSocketSwarm::SendSome(Client* client, std::string_view bytes) {
+  if (client->tls == nullptr) return send(client->fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  ERR_clear_error();
+  const int result = SSL_write(client->tls.get(), bytes.data(), static_cast<int>(bytes.size()));
+  if (result > 0) return result;
+  const int error = SSL_get_error(client->tls.get(), result);
+  errno = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? EAGAIN : EPIPE;
+  return -1;
 }
 
 bool WebSocketSwarm::Receive(uint32_t slot, size_t limit) {
@@ -174,7 +222,7 @@ bool WebSocketSwarm::Receive(uint32_t slot, size_t limit) {
   if (buffer_.size() - kept < kBufferSize / 2) buffer_.resize(2 * buffer_.size());
   std::memcpy(buffer_.data(), client.in.data(), kept);
   const ssize_t received =
-      recv(client.fd, buffer_.data() + kept, std::min(limit, buffer_.size() - kept), 0);
+      ReceiveSome(&client, buffer_.data() + kept, std::min(limit, buffer_.size() - kept));
   if (received <= 0) {
     if (received < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     const bool upgrading = client.state == State::kUpgrading;
@@ -326,7 +374,7 @@ void WebSocketSwarm::SendFrame(uint32_t slot, Opcode opcode, std::string_view pa
 void WebSocketSwarm::Write(uint32_t slot, std::string_view bytes) {
   Client& client = clients_[slot];
   if (client.out.empty()) {
-    const ssize_t sent = send(client.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t sent = SendSome(&client, bytes);
     // A failed connection is reported by epoll, with what can still be read from it.
     if (sent < 0 && errno != EAGAIN) return;
     if (sent > 0) bytes.remove_prefix(sent);
@@ -338,7 +386,7 @@ void WebSocketSwarm::Write(uint32_t slot, std::string_view bytes) {
 
 void WebSocketSwarm::FlushOut(uint32_t slot) {
   Client& client = clients_[slot];
-  const ssize_t sent = send(client.fd, client.out.data(), client.out.size(), MSG_NOSIGNAL);
+  const ssize_t sent = SendSome(&client, client.out);
   if (sent > 0) client.out.erase(0, sent);
   Watch(slot);
 }
@@ -367,6 +415,7 @@ void WebSocketSwarm::Leave(uint32_t slot, uint16_t code) {
 
 void WebSocketSwarm::Close(uint32_t slot) {
   Client& client = clients_[slot];
+  client.tls.reset();
   if (client.fd >= 0) close(client.fd);
   client.fd = -1;
   client.state = State::kEmpty;
@@ -387,7 +436,15 @@ absl::StatusOr<std::unique_ptr<Swarm>> MakeWebSocketSwarm(const SwarmOptions& op
   if (!url.ok()) return url.status();
   absl::StatusOr<client::SocketAddress> address = client::Resolve(url->host, url->port);
   if (!address.ok()) return address.status();
-  return std::make_unique<WebSocketSwarm>(options, *url, *address, handler);
+  client::SslContextPtr tls;
+  if (url->tls) {
+    auto context = client::NewTlsContext(options.tls);
+    if (!context.ok()) return context.status();
+    tls = *std::move(context);
+    SSL_CTX_set_mode(tls.get(), SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  }
+  return std::make_unique<WebSocketSwarm>(options, *url, *address, std::move(tls), handler);
 }
 
 }  // namespace crier::bench

@@ -14,17 +14,20 @@
 #include "client/address.h"
 #include "client/bench/swarm.h"
 #include "client/bench/text_scanner.h"
+#include "client/tls.h"
 #include "client/websocket_frame.h"
 
 namespace crier::bench {
 
-// The load generator shares the machine with the server it measures, so it has to cost little: all
-// clients receive into one buffer, frames are read where they lie, and a client keeps bytes only
-// when a frame is cut by the end of what was received.
+// The load generator runs on the same machine as the server that it measures, so it has to cost
+// little. All clients receive into one buffer, and frames are read in place. A client keeps bytes
+// only if a frame is incomplete.
 class WebSocketSwarm : public Swarm {
  public:
+  // `tls`: null for ws://.
   WebSocketSwarm(const SwarmOptions& options, const client::WebSocketUrl& url,
-                 const client::SocketAddress& address, SwarmHandler* handler);
+                 const client::SocketAddress& address, client::SslContextPtr tls,
+                 SwarmHandler* handler);
   ~WebSocketSwarm() override;
 
   WebSocketSwarm(const WebSocketSwarm&) = delete;
@@ -42,16 +45,17 @@ class WebSocketSwarm : public Swarm {
   uint64_t bytes_received() const override { return bytes_received_; }
 
  private:
-  enum class State : uint8_t { kEmpty, kConnecting, kUpgrading, kOpen };
+  enum class State : uint8_t { kEmpty, kConnecting, kSecuring, kUpgrading, kOpen };
 
   struct Client {
     int fd = -1;
-    // Counts the sessions this slot has held: tells an event or a callback's end of an old one.
+    // Counts the sessions of this slot, so that events and callbacks of old ones can be recognised.
     uint32_t generation = 0;
     State state = State::kEmpty;
     bool reading = true;
     uint32_t interest = 0;  // What epoll watches for.
     int64_t opened_at = 0;
+    client::SslPtr tls;
     std::string in;       // The start of a frame whose end has not come.
     std::string out;      // What the kernel did not take.
     std::string message;  // The fragments of a message so far.
@@ -60,8 +64,14 @@ class WebSocketSwarm : public Swarm {
   void Wait(int64_t deadline);
   void Handle(uint32_t slot, uint32_t events);
   void FinishConnect(uint32_t slot);
-  // Receives once, at most `limit` bytes. False where nothing more can come: end of stream, error
-  // or nothing there.
+  void AskForUpgrade(uint32_t slot);
+  // Goes on with the handshake of TLS, and then asks for the upgrade.
+  void Secure(uint32_t slot);
+  // As recv and send; a wait of TLS is EAGAIN.
+  static ssize_t ReceiveSome(Client* client, char* bytes, size_t size);
+  static ssize_t SendSome(Client* client, std::string_view bytes);
+  // Receives once, at most `limit` bytes. False if nothing more can be read: end of stream, error,
+  // or no data.
   bool Receive(uint32_t slot, size_t limit);
   void Consume(uint32_t slot, const char* data, size_t size, int64_t now);
   // Returns the bytes used; 0: not complete yet.
@@ -83,6 +93,8 @@ class WebSocketSwarm : public Swarm {
   const client::SocketAddress address_;
   const std::string request_;
   const std::string accept_;
+  const std::string host_;
+  const client::SslContextPtr tls_;
   const uint32_t mask_;
   std::vector<std::string> topics_;  // As JSON strings.
   std::vector<Client> clients_;

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <utility>
 
+#include "client/address.h"
+#include "client/tcp_connection.h"
 #include "client/text.h"
 
 namespace crier::bench {
@@ -43,6 +45,7 @@ Workload::Workload(const BenchOptions& options, uint32_t slots, std::vector<std:
 absl::Status Workload::Run(Report* report) {
   const bool grpc = options_.transport == "grpc";
   SwarmOptions swarm_options;
+  swarm_options.tls = options_.tls;
   swarm_options.slots = slots_;
   swarm_options.topics = topics_;
   swarm_options.url = options_.url;
@@ -59,7 +62,19 @@ absl::Status Workload::Run(Report* report) {
   report->Text("transport", "", options_.transport);
   absl::Status status = Execute(report);
   swarm_.reset();
-  return status;
+  return absl::IsUnavailable(status) ? Explained(status) : status;
+}
+
+absl::Status Workload::Explained(const absl::Status& status) const {
+  if (options_.transport == "grpc") {
+    const auto target = client::ParseHostAndPort(options_.grpc_address);
+    return target.ok()
+               ? client::WhyNoSession(target->host, target->port, client::kGrpcListen, status)
+               : status;
+  }
+  const auto target = client::ParseWebSocketUrl(options_.url);
+  return target.ok() ? client::WhyNoSession(target->host, target->port, client::kHttpListen, status)
+                     : status;
 }
 
 void Workload::OnOpen(uint32_t slot, int64_t connect_ns) {

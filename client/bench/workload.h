@@ -1,4 +1,4 @@
-// What all modes of the benchmark have in common.
+// The common part of all modes of the benchmark.
 #ifndef CRIER_CLIENT_BENCH_WORKLOAD_H_
 #define CRIER_CLIENT_BENCH_WORKLOAD_H_
 
@@ -20,12 +20,12 @@
 
 namespace crier::bench {
 
-// Owns the swarm, opens its sessions, and keeps count of those that end although nobody asked.
+// Owns the swarm, opens its sessions, and counts those that end unexpectedly.
 class Workload : public SwarmHandler {
  public:
-  // Runs the benchmark to its end and fills in the report. An error means that there was no run:
-  // UNAVAILABLE, nobody could connect; others, the options do not hold. What the run itself found
-  // wrong is in the report.
+  // Runs the benchmark to its end and fills in the report. An error means that there was no run.
+  // UNAVAILABLE: no client could connect. Others: the options are wrong. Failures of the run itself
+  // are in the report.
   absl::Status Run(Report* report);
 
   void OnOpen(uint32_t slot, int64_t connect_ns) override;
@@ -40,14 +40,14 @@ class Workload : public SwarmHandler {
   virtual void OnUnexpectedEnd(uint32_t slot, const SessionEnd& end);
 
   // Opens slots 0 to count-1, spread over the ramp, and waits until each is open or has failed.
-  // UNAVAILABLE where none is open; a failure in the report where some are not.
+  // UNAVAILABLE if none is open. If some are not, the report has a failure.
   absl::Status ConnectAll(uint32_t count, Report* report);
-  // Leaves on purpose: no end is reported.
+  // Ends the session on purpose, so its end is not reported.
   void Leave(uint32_t slot, uint16_t code);
   // Polls until `done` or the deadline; true: done.
   bool PollUntil(int64_t deadline, absl::FunctionRef<bool()> done);
 
-  // Adds what happened to sessions: opened, connect times, failed, ended, and why.
+  // Adds the counts of sessions to the report: opened, connect times, failed, ended, and why.
   void DescribeSessions(Report* report) const;
   // Counts a cause that DescribeSessions lists.
   void Blame(std::string_view what) { ++causes_[std::string(what.substr(0, 160))]; }
@@ -64,6 +64,9 @@ class Workload : public SwarmHandler {
   uint64_t ended_unexpectedly() const { return ended_unexpectedly_; }
 
  private:
+  // `status`: no session came about. Says why, where a connection cannot even be made.
+  absl::Status Explained(const absl::Status& status) const;
+
   const BenchOptions options_;
   const uint32_t slots_;
   const std::vector<std::string> topics_;
@@ -78,14 +81,14 @@ class Workload : public SwarmHandler {
   std::string body_;
 };
 
-// A run of the mode that the options name. They have to hold (see Validate).
+// A run of the mode that the options name. The options have to be valid (see Validate).
 std::unique_ptr<Workload> MakeWorkload(const BenchOptions& options);
 
-// INVALID_ARGUMENT where options contradict each other, or the mode is unknown.
+// INVALID_ARGUMENT if options contradict each other or the mode is unknown.
 absl::Status Validate(const BenchOptions& options);
 
-// Raises the limit of open files to the hard one. RESOURCE_EXHAUSTED, with what to do, where even
-// that does not allow `sessions`.
+// Raises the limit of open files to the hard one. RESOURCE_EXHAUSTED if that is not enough for
+// `sessions`; the message says what to do.
 absl::Status RaiseFileLimit(uint64_t sessions);
 
 }  // namespace crier::bench

@@ -7,17 +7,20 @@
 
 namespace crier::cli {
 
-// What the exit codes mean, for all subcommands.
+// The exit codes of all subcommands.
 inline constexpr int kOk = 0;
-inline constexpr int kRefused = 1;  // The server said no, or a benchmark found something wrong.
-inline constexpr int kUsage = 2;    // An unknown option, a wrong value.
-inline constexpr int kCannotConnect = 3;  // No session came about, or it was lost.
+inline constexpr int kRefused = 1;        // The server refused, or a benchmark failed.
+inline constexpr int kUsage = 2;          // An unknown option, a wrong value.
+inline constexpr int kCannotConnect = 3;  // There was no session, or it was lost.
 
-// `arguments` are what follows the subcommand's name.
+// `arguments` are those after the subcommand's name.
 int Send(const std::vector<std::string>& arguments);
 int Listen(const std::vector<std::string>& arguments);
 int Health(const std::vector<std::string>& arguments);
 int Bench(const std::vector<std::string>& arguments);
+int Token(const std::vector<std::string>& arguments);
+int Admin(const std::vector<std::string>& arguments);
+int Top(const std::vector<std::string>& arguments);
 
 }  // namespace crier::cli
 

@@ -1,18 +1,58 @@
 #include "client/cli/connect.h"
 
+#include <fstream>
 #include <iostream>
 #include <utility>
 
 #include "client/cli/commands.h"
 
 namespace crier::cli {
+namespace {
+
+absl::StatusOr<client::ConnectOptions> WithToken(const ConnectFlags& flags) {
+  client::ConnectOptions options = flags.Options();
+  if (flags.token_file.empty()) return options;
+  // In a file, because everybody on the machine can read a command line.
+  std::ifstream file(flags.token_file);
+  if (!(file >> options.token)) {
+    return absl::InvalidArgumentError("--token-file=" + flags.token_file +
+                                      ": has no token that can be read");
+  }
+  return options;
+}
+
+}  // namespace
+
+client::ConnectOptions ConnectFlags::Options() const {
+  client::ConnectOptions options;
+  options.user = user;
+  options.timeout = timeout;
+  options.tls = files;
+  options.grpc_tls = tls;
+  return options;
+}
+
+void AddTlsFlags(ConnectFlags* flags, OptionParser* parser) {
+  parser->Add("tls", &flags->tls,
+              "speak TLS with the gRPC port; the WebSocket's URL says it itself");
+  parser->Add("cacert", &flags->files.ca, "FILE",
+              "trust servers whose certificate leads to one in this file, instead of those that "
+              "the system trusts");
+  parser->Add("cert", &flags->files.certificate, "FILE", "show this certificate");
+  parser->Add("key", &flags->files.key, "FILE", "the key of that certificate");
+}
 
 void AddConnectFlags(ConnectFlags* flags, OptionParser* parser) {
   parser->Group("Server:");
-  parser->Add("url", &flags->url, "URL", "by WebSocket, at ws://HOST:PORT/ws");
-  parser->Add("grpc", &flags->grpc, "HOST:PORT", "by gRPC instead");
-  parser->Add("user", &flags->user, "USER", "who to be, where the server does not authenticate");
-  parser->Add("timeout", &flags->timeout, "TIME", "how long to wait for a connection or an answer");
+  parser->Add("url", &flags->url, "URL",
+              "connect to this WebSocket, ws://HOST:PORT/ws, or wss:// for TLS");
+  parser->Add("grpc", &flags->grpc, "HOST:PORT", "connect to this gRPC port instead");
+  parser->Add("user", &flags->user, "USER", "the user to connect as");
+  parser->Add("token-file", &flags->token_file, "FILE",
+              "a file with the token that a server asks for (see crier token)");
+  parser->Add("timeout", &flags->timeout, "TIME",
+              "how long to wait for the connection, and for an answer");
+  AddTlsFlags(flags, parser);
 }
 
 bool ParseOrExplain(const std::vector<std::string>& arguments, OptionParser* parser,
@@ -32,12 +72,26 @@ bool ParseOrExplain(const std::vector<std::string>& arguments, OptionParser* par
   return true;
 }
 
+void AddAdminFlags(ConnectFlags* flags, OptionParser* parser) {
+  parser->Group("Server:");
+  parser->Add("grpc", &flags->grpc, "HOST:PORT", "the server's --admin_listen");
+  parser->Add("token-file", &flags->token_file, "FILE",
+              "a file with a token that has the claim crier.admin, for a server with keys");
+  parser->Add("timeout", &flags->timeout, "TIME", "how long to wait for an answer");
+  AddTlsFlags(flags, parser);
+}
+
 absl::StatusOr<std::unique_ptr<client::Client>> Connect(const ConnectFlags& flags) {
-  client::ConnectOptions options;
-  options.user = flags.user;
-  options.timeout = flags.timeout;
-  return flags.grpc.empty() ? client::ConnectWebSocket(flags.url, options)
-                            : client::ConnectGrpc(flags.grpc, options);
+  const absl::StatusOr<client::ConnectOptions> options = WithToken(flags);
+  if (!options.ok()) return options.status();
+  return flags.grpc.empty() ? client::ConnectWebSocket(flags.url, *options)
+                            : client::ConnectGrpc(flags.grpc, *options);
+}
+
+absl::StatusOr<client::AdminClient> ConnectAdmin(const ConnectFlags& flags) {
+  const absl::StatusOr<client::ConnectOptions> options = WithToken(flags);
+  if (!options.ok()) return options.status();
+  return client::AdminClient::Make(flags.grpc, *options);
 }
 
 int Complain(std::string_view command, const absl::Status& status) {

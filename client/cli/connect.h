@@ -1,12 +1,14 @@
-// The options that say which server and who, common to send and listen.
+// The options for the server and the user, common to send and listen.
 #ifndef CRIER_CLIENT_CLI_CONNECT_H_
 #define CRIER_CLIENT_CLI_CONNECT_H_
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/admin_client.h"
 #include "client/cli/option_parser.h"
 #include "client/client.h"
 
@@ -16,20 +18,34 @@ struct ConnectFlags {
   std::string url = "ws://127.0.0.1:8000/ws";
   std::string grpc;
   std::string user;
+  std::string token_file;
   absl::Duration timeout = absl::Seconds(10);
+  bool tls = false;
+  client::TlsFiles files;
+
+  client::ConnectOptions Options() const;
 };
 
+// Of TLS alone: --tls, --cacert, --cert, --key.
+void AddTlsFlags(ConnectFlags* flags, OptionParser* parser);
 void AddConnectFlags(ConnectFlags* flags, OptionParser* parser);
+// Of the administrator's port: --grpc, --token-file, --timeout, and those of TLS.
+void AddAdminFlags(ConnectFlags* flags, OptionParser* parser);
+// Its default.
+inline constexpr std::string_view kAdminAddress = "127.0.0.1:50052";
 
-// Parses and handles --help. True: go on, with what is no option in *positional. False: the command
-// is over, with *exit_code.
+// Parses the options and handles --help. True: continue; *positional has the other arguments.
+// False: the command is over, with *exit_code.
 bool ParseOrExplain(const std::vector<std::string>& arguments, OptionParser* parser,
                     std::vector<std::string>* positional, int* exit_code);
 
-// By gRPC where --grpc was given, else by WebSocket.
+// By gRPC if --grpc was given, else by WebSocket.
 absl::StatusOr<std::unique_ptr<client::Client>> Connect(const ConnectFlags& flags);
 
-// Says on one line of standard error what went wrong; returns the exit code for it.
+// To the port of --grpc. Connects with the first call.
+absl::StatusOr<client::AdminClient> ConnectAdmin(const ConnectFlags& flags);
+
+// Writes the error as one line to standard error. Returns its exit code.
 int Complain(std::string_view command, const absl::Status& status);
 
 }  // namespace crier::cli

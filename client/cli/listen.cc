@@ -30,7 +30,7 @@ struct ListenOptions {
   bool json = false;
 };
 
-// Prints events until enough have come; returns the exit code.
+// Prints events until enough have come. Returns the exit code.
 int Follow(const ListenOptions& options, client::Client* client) {
   uint64_t printed = 0;
   while (!stop_wanted && (options.count == 0 || printed < options.count)) {
@@ -39,7 +39,7 @@ int Follow(const ListenOptions& options, client::Client* client) {
     if (absl::IsDeadlineExceeded(event.status())) continue;
     if (!event.ok()) return Complain("listen", event.status());
     std::cout << (options.json ? EventJson(*event) : EventLine(*event)) << std::endl;
-    // A greeting is not what one waits for.
+    // A greeting does not count as an event.
     if (!event->has_welcome()) ++printed;
   }
   return kOk;
@@ -50,14 +50,15 @@ int Follow(const ListenOptions& options, client::Client* client) {
 int Listen(const std::vector<std::string>& arguments) {
   ListenOptions options;
   OptionParser parser("crier listen [options]",
-                      "Prints what a session receives, one event a line, until it is interrupted.\n"
-                      "Exit codes: 0 done, 2 usage, 3 cannot connect or the session was lost.");
+                      "Prints what a session receives, one event per line. Ctrl-C ends it.\n"
+                      "Exit codes: 0 done, 2 wrong usage, 3 cannot connect, or the session was "
+                      "lost.");
   AddConnectFlags(&options.connect, &parser);
   parser.Group("Events:");
   parser.Add("topic", &options.topics, "TOPIC,...",
-             "topics to follow besides the one everybody follows");
-  parser.Add("count", &options.count, "N", "stop after so many events; 0: never");
-  parser.Add("json", &options.json, "one JSON object a line");
+             "topics to follow besides the common topic, which every session follows");
+  parser.Add("count", &options.count, "N", "stop after this many events; 0: do not stop");
+  parser.Add("json", &options.json, "print each event as one line of JSON");
   std::vector<std::string> positional;
   int exit_code = kOk;
   if (!ParseOrExplain(arguments, &parser, &positional, &exit_code)) return exit_code;

@@ -9,15 +9,18 @@ namespace {
 
 constexpr char kHelp[] = R"(Usage: crier COMMAND [options]
 
-Talks to a crier server, by WebSocket or by gRPC.
+Talks to a crier server, over WebSocket or gRPC.
 
 Commands:
-  send     send one message and say what became of it
+  send     send one message, and print how many sessions it went to
   listen   print what a session receives
-  health   ask whether the server is well
-  bench    play many clients, check every event, and measure
+  health   ask whether a server is healthy
+  bench    simulate many clients, check every event, and measure
+  token    make a token for a server that asks for one, or show what one says
+  admin    call a method of a server's administration
+  top      show live what a server does
 
-crier COMMAND --help explains a command; crier --version names this version.
+crier COMMAND --help explains a command. crier --version prints the version.
 )";
 
 }  // namespace
@@ -41,8 +44,12 @@ int main(int argc, char** argv) {
   if (command == "listen") return crier::cli::Listen(rest);
   if (command == "health") return crier::cli::Health(rest);
   if (command == "bench") return crier::cli::Bench(rest);
+  if (command == "token") return crier::cli::Token(rest);
+  if (command == "admin") return crier::cli::Admin(rest);
+  if (command == "top") return crier::cli::Top(rest);
   std::cerr << (command.empty() ? std::string("crier: a command is needed")
                                 : "crier: unknown command \"" + command + "\"")
-            << "; one of send, listen, health, bench (crier --help)\n";
+            << "; the commands are send, listen, health, bench, token, admin and top (see crier "
+               "--help)\n";
   return crier::cli::kUsage;
 }

@@ -15,18 +15,18 @@
 
 namespace crier::cli {
 
-// Abseil's flags are one flat set per program; a tool with subcommands wants one set for each, and
-// a help page that shows only those. Options are written --name=value or --name value, switches
-// --name or --name=false; "--" ends them. Dashes and underscores in names are the same.
+// Abseil's flags are one flat set per program. A tool with subcommands needs one set for each, and
+// a help page that shows only that set. Options are written --name=value or --name value, switches
+// --name or --name=false. "--" ends the options. Dashes and underscores in names are the same.
 //
-// The parser keeps pointers to the values; they have to outlive it. A value's default is what it
-// holds when it is added.
+// The parser keeps pointers to the values, which have to outlive it. A value's default is its
+// content when it is added.
 class OptionParser {
  public:
   // `usage` is one line, as in "crier send [options] BODY"; `about` a few lines of prose.
   OptionParser(std::string usage, std::string about);
 
-  // Begins a titled part of the help page.
+  // Starts a titled part of the help page.
   void Group(std::string title);
 
   void Add(std::string name, std::string* value, std::string placeholder, std::string help);
@@ -41,13 +41,12 @@ class OptionParser {
   // "500ms", "30s", "2m"; a bare number is seconds. Never negative.
   void Add(std::string name, absl::Duration* value, std::string placeholder, std::string help);
 
-  // Sets the values; returns what is no option, in order. An error is one line that names the
-  // option and says what would be right. Where "--help" is met, parsing ends and help_wanted() is
-  // true.
+  // Sets the values and returns the other arguments in order. An error is one line that names the
+  // option and says what would be right. "--help" ends parsing, and help_wanted() is then true.
   absl::StatusOr<std::vector<std::string>> Parse(const std::vector<std::string>& arguments);
 
   bool help_wanted() const { return help_wanted_; }
-  // True where the option was given, whatever its value.
+  // True if the option was given, whatever its value.
   bool given(std::string_view name) const;
   std::string Help() const;
 

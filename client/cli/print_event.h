@@ -1,4 +1,4 @@
-// Events, one a line.
+// Prints events, one per line.
 #ifndef CRIER_CLIENT_CLI_PRINT_EVENT_H_
 #define CRIER_CLIENT_CLI_PRINT_EVENT_H_
 
@@ -8,7 +8,7 @@
 
 namespace crier::cli {
 
-// For people. Control characters are escaped, so that an event is one line whatever it holds.
+// For people. Control characters are escaped, so that an event is always one line.
 std::string EventLine(const v1::Event& event);
 
 // For programs: protobuf's JSON mapping, with the field names of the proto.

@@ -1,5 +1,5 @@
-// What a user of delivery.js and grpc.js does in one session, whichever way it is connected: sends
-// its messages, stays to receive, keeps account of what it is owed, and leaves when all of its own
+// One session of a user of delivery.js and grpc.js, on any transport. The user sends its messages,
+// stays to receive, counts the deliveries that it is owed, and leaves when all of its own messages
 // have come back.
 import { check } from 'k6';
 import { Counter, Trend } from 'k6/metrics';
@@ -18,8 +18,8 @@ const lost = new Counter('deliveries_lost');
 // How long a user waits for its own messages to come back, in milliseconds.
 export const patience = 10000;
 
-// What is owed is known from the offsets: a topic's events are numbered without holes, so between
-// the first and the last that a user saw nothing may be missing but what a gap named.
+// The offsets show which deliveries are owed. A topic's events are numbered without holes, so
+// between the first and the last event that a user saw, only events named by a gap may be missing.
 class Ledger {
   constructor() {
     this.epoch = undefined;
@@ -47,8 +47,8 @@ class Ledger {
   }
 }
 
-// `plan`: the actions to send, each after a pause; where `afterAnswer`, each also after the answer
-// to the one before. `send(action)` sends one, `leave()` ends the session; `tags` are for the
+// `plan`: the actions to send, each after a pause. With `afterAnswer`, each also waits for the
+// previous answer. `send(action)` sends one, `leave()` ends the session; `tags` are for the
 // latencies.
 export class Conversation {
   constructor({ plan, afterAnswer, send, leave, tags }) {
@@ -98,7 +98,7 @@ export class Conversation {
     refused.add(1);
   }
 
-  // The session is over; `clean` says whether it ended as it should.
+  // The session is over. `clean` says whether it ended correctly.
   over(clean) {
     this.left = true;
     this.timers.forEach(clearTimeout);

@@ -1,4 +1,4 @@
-// The summary as one HTML page that needs nothing else: tables, and plots as SVG.
+// The summary as one self-contained HTML page: tables, and plots as SVG.
 import { byUsers, figures, thresholds } from './summary.js';
 
 const escape = (value) => String(value)

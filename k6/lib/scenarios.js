@@ -1,4 +1,4 @@
-// The study's three scenarios, by its names: how many virtual users there are when.
+// The study's three scenarios, with its names: how many virtual users are active at which time.
 import exec from 'k6/execution';
 import { time, users } from './settings.js';
 
@@ -40,8 +40,8 @@ export function scenarios() {
   return all;
 }
 
-// The number of users that the current stage of this scenario rises to, as a tag: so a summary can
-// tell a figure at 200 users from the same at 750.
+// The number of users that the current stage of this scenario rises to, as a tag. So a summary can
+// distinguish figures at 200 users from figures at 750.
 export function usersTag() {
   const { name, startTime } = exec.scenario;
   const stage = Math.floor((Date.now() - startTime) / (stageSeconds * 1000 * time));
@@ -49,8 +49,8 @@ export function usersTag() {
   return String(number(of[Math.max(0, Math.min(stage, of.length - 1))]));
 }
 
-// Thresholds that always hold, for each metric by scenario and by the largest scenario's stages: a
-// summary has figures of a tag's value only where a threshold asks for them.
+// Thresholds that always hold, for each metric by scenario and by the largest scenario's stages. A
+// summary has figures for a tag's value only if a threshold asks for them.
 export function byScenario(metrics) {
   const asked = {};
   for (const metric of metrics) {

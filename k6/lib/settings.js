@@ -1,4 +1,4 @@
-// What the environment says: where the server is, and by how much a run is made shorter or smaller.
+// The settings from the environment: where the server is, and how much shorter or smaller a run is.
 
 function factor(name) {
   const text = __ENV[name];
@@ -27,18 +27,18 @@ export const grpcAddress = __ENV.GRPC_ADDRESS || '127.0.0.1:50051';
 export const time = factor('TIME');
 export const users = factor('USERS');
 
-// How many more messages a user of the second scenario sends. A user sends one each 0.7 s, so a
-// shorter run has to have fewer, or none of its iterations would come to its end.
+// How many more messages a user of the second scenario sends. A user sends one every 0.7 s, so a
+// shorter run needs fewer, or none of its iterations would end.
 export const moreMessages = count('MESSAGES', Math.max(3, Math.round(100 * Math.min(1, time))));
 
-// One delivery in so many is timed: a runner keeps every value of a trend in memory.
+// One in this many deliveries is timed, because a runner keeps every value of a trend in memory.
 export const sampleEvery = count('SAMPLE', 10);
 
 // The thresholds on latency, in milliseconds.
 export const connectLimit = count('CONNECT_P95_MS', 100);
 export const deliveryLimit = count('DELIVERY_P95_MS', 500);
 
-// Where the summary goes, and what made it.
+// The folder of the summary, and the runner that made it.
 export const outFolder = __ENV.OUT || '.';
 export const runner = __ENV.RUNNER || 'not said (set RUNNER)';
 

@@ -1,4 +1,4 @@
-// What is left of a run: JSON for programs, a page with plots for people, a table on the terminal.
+// The output of a run: JSON for programs, a page with plots for people, a table on the terminal.
 import { outFolder, moreMessages, runner, time, users } from './settings.js';
 import { page } from './page.js';
 
@@ -58,7 +58,7 @@ function text(name, { metrics }) {
   return `${lines.join('\n')}\n`;
 }
 
-// What handleSummary returns. `plots`: [{title, unit, metric}].
+// The result of handleSummary. `plots`: [{title, unit, metric}].
 export function summary(name, data, plots) {
   const facts = {
     script: `${name}.js`,

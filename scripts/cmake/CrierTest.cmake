@@ -1,9 +1,9 @@
 # crier_discover_tests(TARGET LABELS label... [TIMEOUT seconds]): registers each test of a GoogleTest
 # program with CTest, under all of the labels.
 #
-# gtest_discover_tests alone does not do: of a list of labels it keeps the first and takes the next
-# for a property's name. With the label tsan the program is also part of the target tsan_tests, which
-# is what is built and run with ThreadSanitizer (ctest -L tsan).
+# gtest_discover_tests alone is not enough: from a list of labels it keeps the first and takes the next
+# for a property's name. With the label tsan, the program is also part of the target tsan_tests, which
+# is built and run with ThreadSanitizer (ctest -L tsan).
 include_guard(GLOBAL)
 include(GoogleTest)
 
@@ -14,7 +14,8 @@ function(crier_discover_tests target)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
   endif()
-  # Asked for its tests when CTest starts, not when it is built: building stays parallel.
+  # The program lists its tests when CTest starts, not when it is built, so that building stays
+  # parallel.
   gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${arg_TIMEOUT})
   # Read by CTest after the file that names the tests.
   set(file ${CMAKE_CURRENT_BINARY_DIR}/${target}_labels.cmake)

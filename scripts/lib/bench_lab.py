@@ -1,11 +1,13 @@
-"""Where a benchmark runs: a fresh server on one core, generators on the other, the floor beside them."""
+"""Runs the benchmark's programs: a fresh server on one core, generators on the other, and the floor."""
 
 import json
 import os
 import re
 import select
+import socket
 import statistics
 import subprocess
+import tempfile
 import time
 import urllib.request
 from dataclasses import dataclass, field
@@ -71,12 +73,16 @@ class Server(CrierdProcess):
 class Generator:
     """`crier bench`, on its core. Use finish() for what it measured."""
 
-    def __init__(self, lab, server, arguments, grpc=False, core=GENERATOR_CORE, first=False):
-        where = ["--grpc", server.grpc] if grpc else ["--url", f"ws://{server.http}/ws"]
+    def __init__(self, lab, server, arguments, grpc=False, tls=False, core=GENERATOR_CORE,
+                 first=False):
+        scheme = "wss" if tls else "ws"
+        where = ["--grpc", server.grpc] if grpc else ["--url", f"{scheme}://{server.http}/ws"]
         pin = ["taskset", "--cpu-list", str(core)]
         command = [*pin, lab.build.crier, "bench", *map(str, arguments)]
         if grpc:
             command += ["--transport", "grpc"]
+        if tls:
+            command += ["--cacert", lab.certificate()[0]]
         lab.note(shown(command))
         # What waits for an answer on a core that another generator fills would measure the wait.
         priority = ["nice", "-n", "-20"] if first else []
@@ -107,6 +113,7 @@ class Lab:
         self.root = root
         self.scale = scale
         self.commands = []
+        self._folder = None
         self.failures = []
         self.client_bound = False
 
@@ -122,6 +129,60 @@ class Lab:
         server = Server(self.build.crierd, [*flags, *self.build.flags], cores)
         self.note(server.command)
         return server
+
+    def certificate(self):
+        """The server's certificate and key (P-256): two files."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory()
+            self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                          "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext",
+                          "subjectAltName=IP:127.0.0.1", "-keyout", self._file("key.pem"),
+                          "-out", self._file("cert.pem"))
+        return self._file("cert.pem"), self._file("key.pem")
+
+    def tls_server(self, *flags):
+        certificate, key = self.certificate()
+        return self.server(f"--tls_cert={certificate}", f"--tls_key={key}", *flags)
+
+    def _file(self, name):
+        return f"{self._folder.name}/{name}"
+
+    @staticmethod
+    def _openssl(*arguments):
+        return subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=True,
+                              timeout=DEADLINE).stdout
+
+    def handshakes(self, address, pid, seconds):
+        """The microseconds of CPU that a process takes for a full handshake of TLS, by what
+        `openssl s_time` makes of them one after another."""
+        begin = machine.usage(pid)[0]
+        out = subprocess.run(
+            ["taskset", "--cpu-list", str(GENERATOR_CORE), "openssl", "s_time", "-connect", address,
+             "-new", "-time", str(seconds), "-CAfile", self.certificate()[0]],
+            capture_output=True, text=True, timeout=seconds + DEADLINE, check=False).stdout
+        found = re.search(r"(\d+) connections in .* real seconds", out)
+        if not found:
+            raise BenchError("openssl s_time made no handshakes")
+        return 1e6 * (machine.usage(pid)[0] - begin) / int(found[1])
+
+    def openssl_server(self):
+        """`openssl s_server` on the server's core: its process and address. To be terminated."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        certificate, key = self.certificate()
+        process = subprocess.Popen(
+            ["taskset", "--cpu-list", str(SERVER_CORE), "openssl", "s_server", "-accept",
+             f"127.0.0.1:{port}", "-cert", certificate, "-key", key, "-quiet", "-no_cache"],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def answers():
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return True
+            except OSError:
+                return False
+        wait_until("openssl s_server", answers)
+        return process, f"127.0.0.1:{port}"
 
     def grpc_library(self):
         """A gRPC server that does nothing but what a fan-out takes (tests/bench/grpc_library.cc)."""

@@ -1,7 +1,7 @@
-"""The rows of the benchmark: what each measures, and what it is to reach.
+"""The rows of the benchmark: what each measures, and its goals.
 
-The first figure of most rows is the server's CPU time per delivery: it survives a noisy machine and a
-weak generator. "Of one core" is its inverse: what the core would carry if it did nothing else.
+The first figure of most rows is the server's CPU time per delivery. A noisy machine or a weak generator
+hardly changes it. "Of one core" is its inverse: what the core would carry if it did nothing else.
 """
 
 import threading
@@ -15,9 +15,9 @@ GRPC_LIBRARY = "gRPC's library"
 
 @dataclass
 class Row:
-    """`measure(lab)` returns {figure: value}; the figure named like the row's `key` is the one that
-    `first` and `then` are about. `lower`: less is better. `quick`: part of the quick form.
-    `beside`: what the figure `floor` is of, where it is not the floor program."""
+    """`measure(lab)` returns {figure: value}. `first` and `then` are the goals of the figure named like
+    the row's `key`. `lower`: less is better. `quick`: part of the quick form. `beside`: the program of
+    the figure `floor`, if it is not the floor program."""
     key: str
     title: str
     definition: str
@@ -69,7 +69,7 @@ def bystander(lab):
         crowd = Generator(lab, server, ["fanout", "--clients", 15000, "--rate", 5, "--ramp", "5s",
                                         "--duration", f"{seconds + 4}s"])
         _wait_for_sessions(server, 15000)
-        # By the clock and few: they measure, they are no load.
+        # Few clients, by the clock: they measure and are no load.
         result = lab.bench(server, "direct", "--clients", 20, "--rate", 200, seconds=seconds,
                            first=True)
         lab.accept(crowd.finish(seconds + 30))
@@ -109,6 +109,46 @@ def memory_websocket(lab):
     return {"memory-websocket": 1024 * result["kib_per_client"]}
 
 
+def _tls_fanout(lab, rate):
+    costs = []
+    for server, tls in [(lab.server(), False), (lab.tls_server(), True)]:
+        with server:
+            result = lab.bench(server, "fanout", "--clients", 750, "--rate", rate, tls=tls,
+                               seconds=lab.seconds(5))
+        costs.append(result["server_cpu_us_per_delivery"])
+    return {"cpu": costs[1], "plain": costs[0], "times plain": costs[1] / costs[0],
+            "rate": result["received_per_second"], **_latency(result)}
+
+
+def tls_fanout(lab):
+    figures = _tls_fanout(lab, 200)
+    return {"tls-fanout": figures["times plain"], **figures}
+
+
+def tls_fanout_busy(lab):
+    figures = _tls_fanout(lab, 2000)
+    return {"tls-fanout-busy": figures["times plain"], **figures}
+
+
+def tls_handshake(lab):
+    seconds = lab.seconds(5)
+    with lab.tls_server() as server:
+        ours = lab.handshakes(server.http, server.pid, seconds)
+    process, address = lab.openssl_server()
+    try:
+        openssl = lab.handshakes(address, process.pid, seconds)
+    finally:
+        process.terminate()
+        process.wait()
+    return {"tls-handshake": ours / openssl, "cpu": ours, **_beside_library(ours, openssl)}
+
+
+def memory_tls(lab):
+    with lab.tls_server() as server:
+        result = lab.bench(server, "idle", "--clients", 5000, "--ramp", "5s", tls=True, seconds=2)
+    return {"memory-tls": 1024 * result["kib_per_client"]}
+
+
 def memory_process(lab):
     with lab.server() as server:
         return {"memory-process": server.resident_mib() * 1024**2}
@@ -124,7 +164,7 @@ def _grpc_fanout(server, lab, clients, rate, seconds):
 
 
 def grpc_fanout(lab):
-    # Alone: a server on gRPC's library that gathers as well as the engine would be an engine.
+    # Not compared: a server on gRPC's library that gathers as well as the engine would be an engine.
     with lab.server() as server:
         result = _grpc_fanout(server, lab, 100, 20000, 5)
     cpu = result["server_cpu_us_per_delivery"]
@@ -171,7 +211,7 @@ def memory_grpc_stream(lab):
             alone = _grpc_memory(server, lab, 5000)
         with start() as server:
             shared = _grpc_memory(server, lab, 100)
-        # 100 streams came with a connection, 4,900 are further ones.
+        # 100 streams opened a connection, 4,900 are further ones.
         return (5000 * shared - 100 * alone) / 4900
     bytes_each, library = measured(lab.server), measured(lab.grpc_library)
     return {"memory-grpc-stream": bytes_each, **_beside_library(bytes_each, library)}
@@ -194,8 +234,8 @@ def slow_consumers(lab):
 
 
 def cores(lab):
-    """How much of two cores' work is work: the generator needs one of the two, so the rate that two
-    would carry is the inverse of the CPU time per delivery, doubled."""
+    """How much more two cores carry than one. The generator needs one of the two, so the rate of two is
+    computed: twice the inverse of the CPU time per delivery."""
     costs = {}
     for used in [(SERVER_CORE,), (SERVER_CORE, GENERATOR_CORE)]:
         with lab.server(cores=used) as server:
@@ -212,7 +252,7 @@ def not_busy(lab):
 
 
 def soak(lab):
-    """Both transports, some who never read and some who read slowly, sessions that come and go."""
+    """Both transports, clients that never read or read slowly, sessions that come and go."""
     seconds = lab.seconds(600)
     duration = ["--duration", f"{seconds}s"]
     with lab.server() as server:
@@ -247,6 +287,13 @@ ROWS = [
         120, 90, storm),
     Row("memory-websocket", "memory, WebSocket", "10,000 idle clients: growth per client", "bytes",
         4096, 1024, memory_websocket),
+    Row("tls-fanout", "TLS fan-out", "750 WebSocket clients, one publisher, 200/s: CPU, of that "
+        "without TLS", "x", 1.5, 1.2, tls_fanout),
+    Row("tls-fanout-busy", "TLS fan-out, busy", "the same, 2,000/s", "x", 2, 1.2, tls_fanout_busy),
+    Row("tls-handshake", "TLS handshake", "full, TLS 1.3, P-256: CPU, of that of openssl s_server",
+        "x", 1.3, 1, tls_handshake, beside="openssl s_server"),
+    Row("memory-tls", "memory, TLS", "5,000 idle WebSocket clients: growth per client", "bytes",
+        12 * 1024, None, memory_tls),
     Row("memory-process", "memory, process", "nothing connected: resident", "bytes", 24 * 1024**2,
         12 * 1024**2, memory_process),
     Row("grpc-fanout", "gRPC fan-out", "100 streams on 100 connections, 20,000/s", "/s of one core",

@@ -19,10 +19,11 @@ NAMES = {"websocket": "WebSocket", "grpc": "gRPC"}
 PARTS = [
     ("decode", r"crier::.*Decode|ParseFrom|_InternalParse"),
     ("encode", r"crier::.*Encod"),
-    ("write", r"sendmsg|sys_send|io_uring|io_submit|SendBatch|GatherStream::(Flush|Sent|OnSent|Gather|"
-              r"Taken)|Http2Connection::(Flush|Sent|OnSent|SendNow)"),
-    ("read", r"recvmsg|sys_recv|boost::beast|GatherStream::(Read|OnReady)|Http2Connection::(Read|"
-             r"OnReady)"),
+    ("write", r"sendmsg|sys_send|io_uring|io_submit|SendBatch|Socket::Send|"
+              r"FrameStream::(Flush|Sent|OnSent|Gather|Taken)|"
+              r"Http2Connection::(Flush|Sent|OnSent|SendNow)"),
+    ("read", r"recvmsg|sys_recv|boost::beast|FrameReader::|FrameStream::(OnBytes|Handle)|"
+             r"Socket::(Read|OnReady)|Http2Connection::(Read|OnReady)"),
     ("HTTP/2 (nghttp2)", r"nghttp2|\bsession_|\bhd_|Http2|crier::Call|MessageReader"),
     ("route", r"crier::(Session|StreamSession|Shard|Turns|Topic|Feed|Engine|LocalBus|EventLog|"
               r"Mailbox|HandedTracker)"),

@@ -1,4 +1,4 @@
-"""A server that is started here, crierd mostly: pinned to cores, on ports that the system gives."""
+"""Starts a server, usually crierd, pinned to cores, on ports that the system chooses."""
 
 import re
 import select
@@ -20,12 +20,12 @@ class ServerError(Exception):
 
 
 class PinnedServer:
-    """Runs for as long as a `with` lasts, on `cores` only. `ports`: the arguments by which it takes
-    ports from the system. `log`: a path for its log; without one it is gone when the server is.
+    """Runs as long as a `with` lasts, on `cores` only. `ports`: the arguments that make it take ports
+    from the system. `log`: a path for its log; without one, the log ends with the server.
 
-    It says on a line of its own where it listens: NAME ready [http=ADDRESS] [grpc=ADDRESS].
-    `command`: what runs, but for the ports. While it runs: `pid`, `version` (that NAME), `http` and
-    `grpc`.
+    The server prints where it listens, on a line of its own: NAME ready [http=ADDRESS] [grpc=ADDRESS].
+    `command`: its command line without the ports. While it runs: `pid`, `version` (that NAME), `http`
+    and `grpc`.
     """
 
     def __init__(self, program, flags, cores, ports=(), log=None):
@@ -91,7 +91,8 @@ class CrierdProcess(PinnedServer):
         if not any(flag.lstrip("-").startswith("shards") for flag in flags):
             flags = [f"--shards={len(cores)}", *flags]
         super().__init__(program, flags, cores,
-                         ["--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0"], log)
+                         ["--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0",
+                          "--admin_listen=127.0.0.1:0"], log)
 
     def _name(self):
         return "crierd"

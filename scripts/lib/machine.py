@@ -1,4 +1,4 @@
-"""What this machine is, and what its kernel says of a process: CPU time and resident memory."""
+"""Facts about this machine, and the CPU time and resident memory of a process."""
 
 import os
 import platform

@@ -1,7 +1,7 @@
-"""What a report reads of a server: which plots, and by which queries of Prometheus.
+"""The plots of a report, and the Prometheus queries for them.
 
-The names without "crier_" are those that the study's servers have; any server may have them. Rates
-and the latencies of plots are over 5 s.
+The study's servers use the names without "crier_", and any server may have them. Rates and latencies in
+plots are over 5 s.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ BROADCAST = "ws_broadcast_duration_seconds"
 HANDLING = "ws_message_handling_duration_seconds"
 DELIVERY = "crier_delivery_seconds"
 
-# Of the study's dashboards, and those of client libraries: what another server may have.
+# The names of the study's dashboards and of client libraries, which another server may have.
 STUDY_NAMES = ["ws_connections", "all_ws_connections_total", "ws_conn_closed_errors_total",
                f"{BROADCAST}_bucket", f"{HANDLING}_bucket",
                "process_cpu_seconds_total", "process_resident_memory_bytes"]
@@ -61,21 +61,21 @@ LINES = [
           growth=True, words="Connections that ended without a close frame, since the start."),
     Panel("broadcast", "Broadcast latency", "s",
           {"p50": quantile(0.5, BROADCAST), "p95": quantile(0.95, BROADCAST)},
-          words="From a broadcast's receipt until every session that could take it had been handed "
-                "it, as the server has measured it."),
+          words="From a broadcast's receipt until every session that could take it has been handed "
+                "it, as measured by the server."),
     Panel("handling", "Handling latency", "s",
           {"p50": quantile(0.5, HANDLING), "p95": quantile(0.95, HANDLING)}, websocket=True,
-          words="From a message's last byte until it was handed on, decoding included."),
+          words="From a message's last byte until the message is handed on, including decoding."),
     Panel("delivery", "Delivery latency by transport", "s",
           {"p50": quantile(0.5, DELIVERY, "transport"), "p95": quantile(0.95, DELIVERY, "transport")},
-          words="From a message's receipt until it was handed to the kernel, for each delivery that "
-                "was sampled; to sessions that lag too, so it is long where they read late."),
+          words="From a message's receipt until it is handed to the kernel, for a sample of the "
+                "deliveries. Lagging sessions count too, so it is long if clients read late."),
     Panel("events_per_write", "Events per write", "",
           {"": f'{rate("crier_events_delivered_total", "transport")} / '
                f'{rate("crier_writes_total", "transport")}'},
-          words="Answers to upgrades and close frames are writes too, so it can be below 1."),
+          words="Answers to upgrades and close frames also count as writes, so the value can be below 1."),
     Panel("lagging", "Lagging sessions", "", {"": "sum by (transport) (crier_sessions_lagging)"},
-          words="Those for which the kernel takes no more bytes."),
+          words="Sessions whose socket takes no more bytes."),
     Panel("messages_in", "Messages in", "per second",
           {"all": f'{rate("crier_messages_received_total")} or {rate(HANDLING + "_count")}',
            "broadcasts handled": rate(f"{BROADCAST}_count")}),
@@ -91,7 +91,7 @@ class HeatPanel:
     title: str
     histogram: str
     websocket: bool = False
-    words: str = field(default="The darker, the larger the share of that moment's observations.")
+    words: str = field(default="Darker means a larger share of the observations at that moment.")
 
 
 HEATMAPS = [

@@ -1,4 +1,4 @@
-"""results.md: what a report's recordings say, in tables and with plots.
+"""Writes results.md: a report's recordings as tables and plots.
 
 All of it is computed from FOLDER/data: setup.json, and for each server NAME/SCRIPT.recording.json
 (recording.py) and NAME/SCRIPT.json (the runner's summary).
@@ -16,7 +16,7 @@ REFERENCE = json.loads(Path(__file__).with_name("study_figures.json").read_text(
 
 
 class ResultsError(Exception):
-    """Why there are no results, in words."""
+    """Says why there are no results."""
 
 
 class Result:
@@ -57,7 +57,7 @@ class Result:
         return show(delivered / writes) if delivered and writes else None
 
     def quantile(self, histogram, q):
-        """The value with the bucket that it lies in, which is all that is known for sure."""
+        """The value with its bucket. Only the bucket is certain."""
         value = self.figures.get(f"{histogram}_p{q}")
         buckets = self.recording["buckets"].get(histogram)
         if value is None or not buckets:
@@ -76,7 +76,7 @@ class Result:
         return f"{self.recording['scrapes_failed']} of {self.recording['scrapes']}"
 
 
-# (key, what it is called, how it is found). A row in which nobody has anything is left out.
+# (key, name, function that finds it). A row without any value is left out.
 RUNNER_ROWS = [
     ("checks", "checks passed", Result.checks),
     ("connecting_avg", "`ws_connecting` mean", lambda r: r.of_runner("ws_connecting", "avg", "ms")),
@@ -121,7 +121,7 @@ SERVER_ROWS = [
     ("scrapes_failed", "scrapes that failed", Result.scrapes),
 ]
 
-# Left out where they are 0 too: the script used the other one.
+# Also left out if they are 0: then the script used the other transport.
 OF_ONE_TRANSPORT = {"handled", "connections_total", "grpc_sessions", "grpc_lost"}
 
 
@@ -153,7 +153,7 @@ def _intro(setup):
     names = [server["name"] for server in setup["servers"]]
     many = f"{', '.join(names[:-1])} and {names[-1]}, one after the other" if names[1:] else names[0]
     return (f"Made by `{setup['command']}` on {setup['date']}, of {many}. Every figure and plot is "
-            "computed from what was recorded then (`data/`); `scripts/report --draw-only FOLDER` "
+            "computed from the recordings of that run (`data/`). `scripts/report --draw-only FOLDER` "
             "makes them again.")
 
 
@@ -167,15 +167,15 @@ def _setup_table(setup):
         what = server["version"] or server["url"]
         rows.append((server["name"], f"{what}{flags}; cores {server['pinned_to']}"))
     rows += [("commit", setup["commit"]),
-             ("the runner's cores", f"{setup['runner_cores']}, with Prometheus on the same"),
-             ("Prometheus", f"{setup['prometheus']}, a scrape each second"),
+             ("the runner's cores", f"{setup['runner_cores']}, shared with Prometheus"),
+             ("Prometheus", f"{setup['prometheus']}, a scrape every second"),
              ("durations, users", f"times {setup['time']:g}, times {setup['users']:g}")]
     text = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
     notes = [server["name"] for server in setup["servers"]
              if set(_numbers(server["pinned_to"])) & set(_numbers(setup["runner_cores"]))]
     if notes:
-        text.append(f"\nNot apart: {', '.join(notes)} and the runner may use the same cores, so each "
-                    "slows the other down.")
+        text.append(f"\n{', '.join(notes)} and the runner may use the same cores, so each slows the "
+                    "other down.")
     return "\n".join(text)
 
 
@@ -195,7 +195,7 @@ def _scenarios(setup):
     rows = [(f"`{one['name']}`", users(one), clock(one["start"] * setup["time"]),
              clock(one["end"] * setup["time"]), one["session"]) for one in SCENARIOS]
     return table(["scenario", "users", "from", "to", "each session"], rows) + (
-        "\n\nA user waits 0.7 s, connects, talks, closes, and begins again (`k6/README.md`).")
+        "\n\nA user waits 0.7 s, connects, talks, closes, and starts again (`k6/README.md`).")
 
 
 def _script(folder, script, found, setup, reference):
@@ -237,7 +237,7 @@ def _thresholds(found):
                   for condition, state in metric.get("thresholds", {}).items()]
         failed = [f"`{name}: {condition}`" for name, condition, holds in all_of if not holds]
         if not result.summary:
-            words.append(f"{result.server}: the runner left no summary, and ended with "
+            words.append(f"{result.server}: the runner left no summary. It exited with "
                          f"{result.recording['exit_code']}.")
         elif failed:
             words.append(f"{result.server}: **thresholds failed**: {', '.join(failed)}.")
@@ -247,17 +247,17 @@ def _thresholds(found):
 
 
 def _warnings(found):
-    """What a reader has to know of how this was measured."""
+    """What a reader has to know about the measurement."""
     for result in found:
         of, figures = result.recording, result.figures
         if of["missing"]:
             yield f"{result.server} has no {', '.join(f'`{name}`' for name in of['missing'])}."
         if of.get("restarted"):
-            yield f"**{result.server} was restarted during the run**: its counters began anew."
+            yield f"**{result.server} was restarted during the run**: its counters started again."
         if of.get("unanswered"):
-            yield (f"**{result.server} answered no scrape after the load**: its counters are not known.")
+            yield f"**{result.server} answered no scrape after the load**: its counters are unknown."
         if of.get("by_kernel"):
-            why = "because scrapes failed" if of.get("scrapes_failed") else "for want of metrics"
+            why = "because scrapes failed" if of.get("scrapes_failed") else "because it has no such metrics"
             yield f"{result.server}'s CPU and memory are from `/proc`, {why}."
         elif "cpu_seconds" in figures and "process_cpu_seconds" in figures:
             yield (f"{result.server}'s CPU time under load: {figures['cpu_seconds']:.2f} s by its "
@@ -268,19 +268,19 @@ def _warnings(found):
 
 def _how_to_read(reference):
     parts = [
-        "- A p95 of a server's is `histogram_quantile` over all observations of the run. A histogram "
-        "knows only in which bucket (in parentheses) a value lies; the figure is interpolated.",
-        "- What the runner saw has the runner in it: its event loop and its wait for a core "
-        "(`k6/README.md`). What a server says of itself is as good as its own clockwork.",
-        "- CPU and memory are of the load alone; what was counted, until 5 s after it. Connections "
-        "left behind are those still open then.",
-        "- In the plots rates and latencies are over 5 s; a gap in a line is a time in which nothing "
-        "was observed, or in which a scrape failed.",
-        "- `study.js` has its users sleep without reading: their broadcasts are handed over late or "
-        "named by a gap, and no figure of its runner is a delivery latency (`delivery.js` has that).",
+        "- A server's p95 is `histogram_quantile` over all observations of the run. A histogram knows "
+        "only in which bucket (in parentheses) a value lies; the figure is interpolated.",
+        "- The runner's figures include the runner: its event loop and its wait for a core "
+        "(`k6/README.md`). A server's figures about itself are as good as its own measuring.",
+        "- CPU and memory cover only the load. Counters cover the load and 5 s more. Connections left "
+        "behind are those that are still open then.",
+        "- In the plots, rates and latencies are over 5 s. A gap in a line means that nothing was "
+        "observed, or that a scrape failed.",
+        "- In `study.js`, users sleep without reading. Their broadcasts are handed over late or named "
+        "by a gap, so no figure of its runner is a delivery latency (`delivery.js` measures that).",
     ]
     if reference:
-        parts += ["", "The columns of other people's figures:", "",
+        parts += ["", "The columns with other figures come from:", "",
                   *(f"- {column['name']}: {column['source']}." for column in REFERENCE["columns"]),
                   "", "What is not comparable:", "",
                   *(f"- {sentence}" for sentence in REFERENCE["not_comparable"])]

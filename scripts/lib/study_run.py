@@ -20,10 +20,10 @@ from units import clock, show
 # that is not shortened.
 SCENARIOS = [
     {"name": "constVUWith3DirectMessages", "start": 0, "end": 45, "users": [80],
-     "session": "three direct messages, each 0.7 s after the answer before"},
+     "session": "three direct messages, each 0.7 s after the previous answer"},
     {"name": "rampUp50With100Messages", "start": 120, "end": 330,
      "users": [5, 20, 40, 60, 80, 100, 150, 200],
-     "session": "a broadcast, a hundred more 0.7 s apart, and one"},
+     "session": "a broadcast, a hundred more 0.7 s apart, and a last one"},
     {"name": "rampUp50WithSingleMessage", "start": 300, "end": 840,
      "users": [5, 20, 40, 60, 80, 100, 150, 200, 250, 300, 350, 400, 450, 500, 550, 600, 650, 700, 750],
      "session": "one broadcast"},
@@ -97,8 +97,7 @@ def _follow(study, server, script, options, watch, began):
 
 
 class Watch:
-    """What looks at a server while it is under load: a Prometheus and a machine.Sampler; either may
-    be None."""
+    """Watches a server under load: a Prometheus and a machine.Sampler. Either may be None."""
 
     def __init__(self, prometheus, sampler):
         self.prometheus = prometheus

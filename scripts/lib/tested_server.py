@@ -1,4 +1,4 @@
-"""A server that the scripts of k6/ are run against: crier, started here, or any that is running."""
+"""A server that the scripts of k6/ run against: crier, started here, or any running server."""
 
 import base64
 import os
@@ -56,7 +56,7 @@ def build_crier():
     program = os.environ.get("CRIERD")
     if program is None:
         # What it says of a build that fails goes to the terminal.
-        if subprocess.run([ROOT / "scripts/run", "--help"], stdout=subprocess.DEVNULL,
+        if subprocess.run([ROOT / "scripts/run", "--version"], stdout=subprocess.DEVNULL,
                           check=False).returncode != 0:
             raise ServerError("scripts/run could not build crierd")
     elif not os.access(program, os.X_OK):

@@ -1,4 +1,4 @@
-// Time, as the engine sees it: passed in, so that tests drive it.
+// The engine's time. It is passed in, so that tests can drive it.
 #ifndef CRIER_SERVER_BASE_CLOCK_H_
 #define CRIER_SERVER_BASE_CLOCK_H_
 
@@ -14,19 +14,17 @@ using TimePoint = std::chrono::steady_clock::time_point;
 class Clock {
  public:
   virtual ~Clock() = default;
-  // Never goes back; for intervals.
+  // Never goes back. For intervals.
   virtual TimePoint Now() const = 0;
-  // Nanoseconds since 1970; for what is shown to clients.
+  // Nanoseconds since 1970. For times that clients see.
   virtual int64_t WallNanos() const = 0;
 
-  // The machine's clock; lives for ever.
+  // The machine's clock. Lives for ever.
   static const Clock& Real();
 };
 
-// Seconds, as metrics want them.
-inline double Seconds(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
+// In seconds, the unit of metrics.
+inline double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace crier
 

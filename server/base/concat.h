@@ -1,5 +1,5 @@
-// absl::StrCat for std::string_view, which Debian's build of Abseil does not take (it has a
-// string_view of its own).
+// absl::StrCat for std::string_view. Debian's build of Abseil does not accept it, because that
+// build has its own string_view.
 #ifndef CRIER_SERVER_BASE_CONCAT_H_
 #define CRIER_SERVER_BASE_CONCAT_H_
 

@@ -1,7 +1,7 @@
 // A mutex that clang's -Wthread-safety checks and that ThreadSanitizer sees.
 //
-// absl::Mutex would do for the first, but Debian's build of it is not instrumented, so
-// ThreadSanitizer reports false races through it. std::mutex is pthread's, which it intercepts.
+// absl::Mutex has the first property, but Debian's build of it is not instrumented, so
+// ThreadSanitizer reports false races. std::mutex uses pthread's, which ThreadSanitizer intercepts.
 #ifndef CRIER_SERVER_BASE_MUTEX_H_
 #define CRIER_SERVER_BASE_MUTEX_H_
 

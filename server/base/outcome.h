@@ -1,7 +1,7 @@
-// Why something was refused or ended: the closed table that every surface reads.
+// Outcomes: the reasons why something was refused or ended.
 //
 // gRPC statuses, WebSocket close codes, the names in JSON errors and the metric labels all come
-// from here; a new outcome is one line in outcome.cc and one in docs/protocol.md.
+// from this table. A new outcome is one line in outcome.cc and one in docs/protocol.md.
 #ifndef CRIER_SERVER_BASE_OUTCOME_H_
 #define CRIER_SERVER_BASE_OUTCOME_H_
 
@@ -30,7 +30,9 @@ enum class Outcome : uint8_t {
   kSlowConsumer,
   kIdleTimeout,
   kDisconnectedByAdmin,
-  // The connection broke without a close frame of either side.
+  // The memory budget is used up.
+  kOverloaded,
+  // The connection broke without a close frame from either side.
   kConnectionLost,
   kInternal,
 };
@@ -41,25 +43,29 @@ inline constexpr size_t kOutcomeCount = static_cast<size_t>(Outcome::kInternal) 
 enum class Advice : uint8_t {
   kNone,
   kRetryNow,
-  kRetryAfterSlot,   // after the reconnect slot that the server named
-  kRetryWithToken,   // with a new token
+  kRetryAfterSlot,  // after the reconnect slot that the server named
+  kRetryWithToken,  // with a new token
   kDoNotRetry,
 };
 
+// As clients see it: "retry_now", "retry_after_slot", "retry_with_token". Empty where the same
+// again would end as it did (kNone, kDoNotRetry).
+std::string_view AdviceName(Advice advice);
+
 struct OutcomeInfo {
   Outcome outcome;
-  std::string_view name;  // on all surfaces, and lower-cased the metric label
+  std::string_view name;  // the same everywhere; the metric label is this in lower case
   std::string_view label;
-  int grpc_status;        // a grpc::StatusCode
-  // The WebSocket close code; 0 where the session stays open.
+  int grpc_status;  // a grpc::StatusCode
+  // The WebSocket close code. 0 if the session stays open.
   uint16_t close_code;
-  // The close code once it is repeated past the error limit (equals close_code where that is set).
+  // The close code when the session passes the error limit. Equals close_code if that is set.
   uint16_t repeated_close_code;
   Advice advice;
-  std::string_view text;  // for people, where nothing better is known
+  std::string_view text;  // for people, if nothing more exact is known
 };
 
-// Thread-safe; the reference lives for ever.
+// Thread-safe. The reference lives for ever.
 const OutcomeInfo& Info(Outcome outcome);
 
 // The whole table, in the order of the enum.

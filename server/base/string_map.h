@@ -1,22 +1,23 @@
-// A hash map with string keys that is looked up by std::string_view.
+// A hash map with string keys that is looked up by std::string_view. Clients choose the keys, so
+// the hash is keyed (name_hash.h).
 //
-// Debian builds Abseil with a string_view of its own, so absl's default string hash does not take
-// std::string_view; these functors do, with any build of Abseil.
+// Debian's build of Abseil has its own string_view, so absl's default string hash does not accept
+// std::string_view. These functors accept it, with any build of Abseil.
 #ifndef CRIER_SERVER_BASE_STRING_MAP_H_
 #define CRIER_SERVER_BASE_STRING_MAP_H_
 
 #include <cstddef>
-#include <functional>
 #include <string>
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "server/base/name_hash.h"
 
 namespace crier {
 
 struct StringHash {
   using is_transparent = void;
-  size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
+  size_t operator()(std::string_view key) const { return HashName(key); }
 };
 
 struct StringEqual {

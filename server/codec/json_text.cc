@@ -11,7 +11,7 @@ constexpr uint64_t kHighs = 0x8080808080808080;
 
 constexpr bool MustEscape(uint8_t c) { return c < 0x20 || c == '"' || c == '\\'; }
 
-// True where one of the eight bytes must be escaped. "Bit Twiddling Hacks", S. E. Anderson:
+// True if one of the eight bytes must be escaped. "Bit Twiddling Hacks", S. E. Anderson:
 // "Determine if a word has a zero byte", "... has a byte less than n".
 constexpr bool AnyMustEscape(uint64_t word) {
   const uint64_t quote = word ^ (kOnes * '"');
@@ -21,7 +21,7 @@ constexpr bool AnyMustEscape(uint64_t word) {
          0;
 }
 
-// How many bytes at the head of `text` can be copied as they are.
+// The number of bytes at the start of `text` that can be copied as they are.
 size_t CleanPrefix(std::string_view text) {
   size_t i = 0;
   for (; i + sizeof(uint64_t) <= text.size(); i += sizeof(uint64_t)) {

@@ -1,4 +1,4 @@
-// Writing JSON by hand: what the plain dialect's frames are made of.
+// Helpers that write JSON by hand, for the frames of the plain dialect.
 #ifndef CRIER_SERVER_CODEC_JSON_TEXT_H_
 #define CRIER_SERVER_CODEC_JSON_TEXT_H_
 
@@ -9,8 +9,8 @@
 
 namespace crier {
 
-// Appends `text` as a JSON string, quotes included. Only what RFC 8259, section 7, says has to be
-// escaped is. REQUIRES: `text` is UTF-8 (the model's strings are: protobuf refuses others).
+// Appends `text` as a JSON string with its quotes. Escapes only what RFC 8259, section 7, requires.
+// REQUIRES: `text` is UTF-8. The model's strings are, because protobuf refuses others.
 void AppendJsonString(std::string_view text, std::string* out);
 
 // Appends a whole number in decimal.

@@ -6,9 +6,9 @@
 #include <limits>
 
 #include "server/base/concat.h"
+#include "server/base/utf8.h"
 #include "server/codec/json_text.h"
 #include "server/codec/plain_json.h"
-#include "server/codec/utf8.h"
 
 namespace crier {
 namespace {
@@ -19,8 +19,8 @@ constexpr std::array<std::string_view, kPlainKeyCount> kKeyNames = {
     "action_type", "body", "user_id", "data", "to", "topic", "id", "epoch", "offset"};
 constexpr size_t kLongestKey = 11;
 
-// What Boost.JSON's parser calls (the requirements are in boost/json/basic_parser.hpp). Keeps what
-// stands under a known key of the outermost object and lets the rest pass.
+// The handler that Boost.JSON's parser calls (boost/json/basic_parser.hpp has the requirements).
+// Keeps the values of known keys of the outermost object and ignores the rest.
 class Handler {
  public:
   static constexpr size_t max_object_size = std::numeric_limits<size_t>::max();
@@ -89,7 +89,7 @@ class Handler {
   bool Keep(PlainKind kind) {
     if (depth_ != 1 || field_ == nullptr) return true;
     field_->kind = kind;
-    // Of a key that came before.
+    // The key may have come before.
     if (kind != PlainKind::kString) field_->text.clear();
     return true;
   }
@@ -100,7 +100,7 @@ class Handler {
     return true;
   }
 
-  // A key comes in parts only where it holds an escape or is very long. `total` counts the parts up
+  // A key comes in parts only if it holds an escape or is very long. `total` counts the parts up
   // to and with this one.
   void AddToKey(json::string_view part, size_t total) {
     if (total <= kLongestKey) part.copy(key_.data() + total - part.size(), part.size());
@@ -122,12 +122,12 @@ class Handler {
   }
 
   PlainFields* const fields_;
-  PlainField* field_ = nullptr;  // of the current key; null where it is unknown
+  PlainField* field_ = nullptr;  // of the current key; null if the key is unknown
   size_t depth_ = 0;
   std::array<char, kLongestKey> key_;
 };
 
-// "'x'", or "byte 0x01" where it cannot be shown.
+// "'x'", or "byte 0x01" if it cannot be shown.
 std::string Shown(char c) {
   if (c >= 0x20 && c < 0x7F) return Concat({"'", std::string_view(&c, 1), "'"});
   static constexpr char kHex[] = "0123456789ABCDEF";
@@ -135,8 +135,8 @@ std::string Shown(char c) {
   return {'b', 'y', 't', 'e', ' ', '0', 'x', kHex[byte >> 4], kHex[byte & 0xF]};
 }
 
-// True where the escape of a leading surrogate ends right before `at` (or before the backslash in
-// between): the parser stopped because its other half does not follow.
+// True if the escape of a leading surrogate ends right before `at` (or before the backslash in
+// between). The parser then stopped because the other half does not follow.
 bool AfterLeadingSurrogate(std::string_view text, size_t at) {
   constexpr size_t kEscape = 6;  // \uD83D
   if (at > 0 && text[at - 1] == '\\') --at;
@@ -166,7 +166,7 @@ std::string Reason(json::error_code error, std::string_view text, size_t at) {
 }
 
 DecodeError NotJson(json::error_code error, std::string_view text, size_t at) {
-  // The parser reports bad UTF-8 as it does a stray comma.
+  // The parser reports bad UTF-8 with the same error as a stray comma.
   if (const size_t bad = FirstInvalidUtf8(text); bad < text.size()) {
     return {Outcome::kInvalidUtf8,
             Concat({"not UTF-8 at byte ", std::to_string(bad), " (", Shown(text[bad]),
@@ -197,7 +197,7 @@ std::string_view PlainKindName(PlainKind kind) {
 }
 
 std::optional<DecodeError> ReadPlainFields(std::string_view text, PlainFields* fields) {
-  // The parser would take any value; a message is an object.
+  // The parser accepts any value, but a message has to be an object.
   const size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) {
     return NotJson(json::error::incomplete, text, text.size());

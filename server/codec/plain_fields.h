@@ -1,4 +1,4 @@
-// What a plain message says, key by key: the first half of decoding it.
+// The values of a plain message, key by key. Reading them is the first half of decoding.
 #ifndef CRIER_SERVER_CODEC_PLAIN_FIELDS_H_
 #define CRIER_SERVER_CODEC_PLAIN_FIELDS_H_
 
@@ -27,7 +27,7 @@ enum class PlainKey : uint8_t {
 };
 inline constexpr size_t kPlainKeyCount = static_cast<size_t>(PlainKey::kOffset) + 1;
 
-// What stands under a key.
+// The type of a key's value.
 enum class PlainKind : uint8_t {
   kAbsent,
   kString,
@@ -51,14 +51,14 @@ struct PlainFields {
   const PlainField& operator[](PlainKey key) const { return all[static_cast<size_t>(key)]; }
 };
 
-// As it stands in a message.
+// The key as it is written in a message.
 std::string_view PlainKeyName(PlainKey key);
-// With its article: "a string".
+// With an article: "a string".
 std::string_view PlainKindName(PlainKind kind);
 
-// Reads one JSON object into *fields, which has to come empty. An error is the text's as JSON:
-// which kind of value stands under which key is not judged. After an error *fields holds what had
-// been read. Thread-safe.
+// Reads one JSON object into *fields, which has to be empty. Checks only that the text is valid
+// JSON, not which type of value a key has. After an error, *fields holds what was read before it.
+// Thread-safe.
 std::optional<DecodeError> ReadPlainFields(std::string_view text, PlainFields* fields);
 
 }  // namespace crier

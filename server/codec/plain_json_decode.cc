@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "server/base/concat.h"
+#include "server/base/utf8.h"
 #include "server/codec/plain_fields.h"
 #include "server/codec/plain_json.h"
-#include "server/codec/utf8.h"
 
 namespace crier {
 namespace {
@@ -21,18 +21,19 @@ enum class Action : uint8_t {
   kSubscribe,
   kUnsubscribe,
   kPresence,
+  kAuth,
 };
 
-constexpr std::array<std::string_view, 7> kActionNames = {
-    "direct", "broadcast", "ping", "pong", "subscribe", "unsubscribe", "presence"};
+constexpr std::array<std::string_view, 8> kActionNames = {
+    "direct", "broadcast", "ping", "pong", "subscribe", "unsubscribe", "presence", "auth"};
 constexpr std::string_view kActionList =
-    "direct, broadcast, ping, pong, subscribe, unsubscribe or presence";
+    "direct, broadcast, ping, pong, subscribe, unsubscribe, presence or auth";
 
 std::string_view NameOf(Action action) { return kActionNames[static_cast<size_t>(action)]; }
 
 constexpr char Upper(char lower) { return static_cast<char>(lower - 'a' + 'A'); }
 
-// True for name, NAME and Name; `name` is in small letters.
+// True for name, NAME and Name. `name` is in lower case.
 bool IsSpellingOf(std::string_view text, std::string_view name) {
   if (text.size() != name.size()) return false;
   if (text == name) return true;
@@ -48,7 +49,7 @@ std::string WrongKind(PlainKey key, PlainKind kind, std::string_view right) {
   return Concat({"\"", PlainKeyName(key), "\" is ", PlainKindName(kind), "; it has to be ", right});
 }
 
-// Refuses values of a kind that their key cannot have, whatever the action.
+// Refuses values whose type is wrong for their key with every action.
 Fault CheckKinds(const PlainFields& fields) {
   static constexpr std::array<PlainKey, 5> kStrings = {
       PlainKey::kActionType, PlainKey::kBody, PlainKey::kTo, PlainKey::kTopic, PlainKey::kId};
@@ -104,8 +105,7 @@ Fault Require(Action action, PlainKey key, const PlainFields& fields) {
       {"\"", PlainKeyName(key), "\" is missing; ", NameOf(action), " has to have one, a string"});
 }
 
-// Where there is nothing to move, the target stays untouched: protobuf allocates a string that is
-// asked for.
+// If there is nothing to move, the target is not touched: protobuf would allocate the string.
 void Move(PlainField* from, v1::Message* message, std::string* (v1::Message::*target)()) {
   if (!from->text.empty()) *(message->*target)() = std::move(from->text);
 }
@@ -140,7 +140,7 @@ Fault FillPublish(Action action, PlainFields* fields, v1::Message* message) {
   return std::nullopt;
 }
 
-// The value of a whole number that is not negative. REQUIRES: the key is there.
+// The value of a whole number that is not negative. REQUIRES: the key is present.
 Fault ReadNumber(const PlainFields& fields, PlainKey key, uint64_t* value) {
   constexpr std::string_view kRight = "an integer between 0 and 18446744073709551615";
   const PlainField& field = fields[key];
@@ -182,12 +182,20 @@ Fault FillTopic(Action action, PlainFields* fields, Frame* frame) {
   return std::nullopt;
 }
 
+Fault FillAuth(PlainFields* fields, v1::Auth* auth) {
+  PlainFields& f = *fields;
+  if (Fault fault = Require(Action::kAuth, PlainKey::kBody, f)) return fault;
+  *auth->mutable_token() = std::move(f[PlainKey::kBody].text);
+  *auth->mutable_id() = std::move(f[PlainKey::kId].text);
+  return std::nullopt;
+}
+
 void MoveUser(PlainFields* fields, v1::ClientFrame* frame) {
   std::string& user = (*fields)[PlainKey::kUserId].text;
   if (!user.empty()) *frame->mutable_user_id() = std::move(user);
 }
 
-// Moves what the message says into *frame. After a fault the id is still among the fields.
+// Moves the message's values into *frame. After an error, the id is still among the fields.
 Fault Fill(PlainFields* fields, v1::ClientFrame* frame) {
   if (Fault fault = CheckKinds(*fields)) return fault;
   Action action = Action::kDirect;
@@ -203,6 +211,8 @@ Fault Fill(PlainFields* fields, v1::ClientFrame* frame) {
     case Action::kPresence:
       MoveUser(fields, frame);
       return FillTopic(action, fields, frame->mutable_presence());
+    case Action::kAuth:
+      return FillAuth(fields, frame->mutable_auth());
     default:
       return FillPublish(action, fields, frame->mutable_publish());
   }

@@ -1,3 +1,6 @@
+#include <google/protobuf/duration.pb.h>
+
+#include "server/base/outcome.h"
 #include "server/codec/json_text.h"
 #include "server/codec/plain_json.h"
 
@@ -35,7 +38,7 @@ class Writer {
   void OptionalNumber(std::string_view key, uint64_t number) {
     if (number != 0) Key(key).Number(number);
   }
-  // The keys that say where a message stands, as far as they apply.
+  // The keys for a message's place in the log, if they apply.
   void Place(std::string_view topic, uint64_t offset, uint64_t epoch, std::string_view id) {
     OptionalString("topic", topic);
     OptionalNumber("offset", offset);
@@ -49,7 +52,7 @@ class Writer {
   std::string& out_;
 };
 
-// Empty where the dialect has no word for it.
+// Empty if the dialect has no word for it.
 std::string_view ActionName(v1::ActionType action) {
   switch (action) {
     case v1::DIRECT:
@@ -96,11 +99,19 @@ void AppendAck(const v1::Ack& ack, std::string* out) {
   writer.End();
 }
 
+uint64_t MillisecondsOf(const google::protobuf::Duration& duration) {
+  return static_cast<uint64_t>(duration.seconds() * 1000 + duration.nanos() / 1'000'000);
+}
+
 void AppendError(const v1::Error& error, std::string* out) {
   Writer writer(error.user_id(), "error", out);
   writer.Key("body").String(error.message());
   writer.Key("data").String(error.outcome());
   writer.OptionalString("id", error.id());
+  writer.OptionalString("advice", error.advice());
+  if (error.has_retry_after()) {
+    writer.Key("retry_after_ms").Number(MillisecondsOf(error.retry_after()));
+  }
   writer.End();
 }
 
@@ -114,7 +125,7 @@ void AppendGap(const v1::Gap& gap, std::string* out) {
   out->push_back('"');
   writer.Key("data").String(v1::GapReason_Name(gap.reason()));
   if (!gap.mailbox()) {
-    // The empty topic too is named: without it this would be the mailbox's gap.
+    // The empty topic is named too: without a topic, this would be a gap in the mailbox.
     writer.Key("topic").String(gap.topic());
     writer.Key("epoch").Number(gap.epoch());
   }
@@ -138,6 +149,14 @@ void AppendPresence(const v1::Presence& presence, std::string* out) {
   writer.End();
 }
 
+// A farewell: when to come back.
+void AppendDrain(const v1::Drain& drain, std::string* out) {
+  Writer writer({}, "drain", out);
+  writer.Key("body").DecimalString(MillisecondsOf(drain.reconnect_after()));
+  writer.Key("data").String(Info(Outcome::kShutdown).name);
+  writer.End();
+}
+
 }  // namespace
 
 void AppendPlainJson(const v1::Event& event, std::string_view server_name, std::string* out) {
@@ -152,9 +171,10 @@ void AppendPlainJson(const v1::Event& event, std::string_view server_name, std::
       return AppendGap(event.gap(), out);
     case v1::Event::kPresence:
       return AppendPresence(event.presence(), out);
-    // A greeting, a farewell and the answer to a question that this dialect cannot ask.
-    case v1::Event::kWelcome:
     case v1::Event::kDrain:
+      return AppendDrain(event.drain(), out);
+    // A greeting, and the answer to a question that this dialect cannot ask.
+    case v1::Event::kWelcome:
     case v1::Event::kPong:
     case v1::Event::EVENT_NOT_SET:
       return;

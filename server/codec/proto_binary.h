@@ -1,6 +1,6 @@
 // The dialect crier.v1.proto (docs/protocol.md, "crier.v1.proto"): one ClientFrame per message, in
-// protobuf's encoding. What goes out is the engine's own encoding (server/engine/encoding.h), so
-// there is only a decoder here. Pure function: thread-safe, no socket, no state.
+// protobuf's encoding. The server sends the engine's own encoding (server/engine/encoding.h), so
+// only a decoder is needed. Pure function: thread-safe, no socket, no state.
 #ifndef CRIER_SERVER_CODEC_PROTO_BINARY_H_
 #define CRIER_SERVER_CODEC_PROTO_BINARY_H_
 
@@ -12,9 +12,9 @@
 
 namespace crier {
 
-// Makes a frame of one message from a client. On an error *frame is left in an unspecified, valid
-// state. Strings have to be UTF-8; nesting has protobuf's limit of 100. Lengths are not judged
-// here: the engine's limits hold for every transport.
+// Turns one message from a client into a frame. After an error, *frame is in an unspecified, valid
+// state. Strings have to be UTF-8. Nesting has protobuf's limit of 100. This function does not
+// check lengths: the engine's limits apply to every transport.
 //
 // The outcome of an error is INVALID_MESSAGE. Its id is always empty.
 std::optional<DecodeError> DecodeProtoBinary(std::string_view bytes, v1::ClientFrame* frame);

@@ -5,7 +5,7 @@
 #include <cassert>
 
 #include "server/base/concat.h"
-#include "server/codec/utf8.h"
+#include "server/base/utf8.h"
 
 namespace crier {
 namespace {
@@ -16,11 +16,11 @@ constexpr std::string_view kRight =
     "send a crier.v1.ClientFrame in protobuf's JSON mapping, such as "
     R"({"publish":{"actionType":"DIRECT","body":"hello"}})";
 
-// Of what the parser says, which can hold a value as long as the message.
+// The most that is kept of the parser's error, which can hold a value as long as the message.
 constexpr size_t kShownHead = 120;
 constexpr size_t kShownTail = 60;
 
-// The beginning and, behind dots, the end of a text that is too long.
+// For a text that is too long: its beginning, dots and its end.
 std::string Shortened(std::string_view text) {
   if (text.size() <= kShownHead + kShownTail) return std::string(text);
   std::string_view tail = text.substr(text.size() - kShownTail);
@@ -28,8 +28,8 @@ std::string Shortened(std::string_view text) {
   return Concat({Utf8Prefix(text, kShownHead), "...", tail});
 }
 
-// The parser's words: a line, and for a fault of syntax the text around it and a line of blanks
-// with a caret under the place. That text is cut without regard to UTF-8.
+// The parser's error is one line. For a syntax error, the text around it follows, and a line of
+// blanks with a caret under the place. That text may be cut inside a UTF-8 character.
 std::string Explain(std::string_view said) {
   const size_t first_end = said.find('\n');
   std::string_view what = said.substr(0, first_end);
@@ -50,11 +50,18 @@ std::string Explain(std::string_view said) {
 
 std::optional<DecodeError> DecodeProtoJson(std::string_view text, v1::ClientFrame* frame) {
   assert(frame->frame_case() == v1::ClientFrame::FRAME_NOT_SET);
+  return DecodeProtoJsonMessage(text, frame, "frame", kRight);
+}
+
+std::optional<DecodeError> DecodeProtoJsonMessage(std::string_view text,
+                                                  google::protobuf::Message* message,
+                                                  std::string_view what, std::string_view right) {
   util::JsonParseOptions options;
   options.ignore_unknown_fields = true;
-  const util::Status status = util::JsonStringToMessage({text.data(), text.size()}, frame, options);
+  const util::Status status =
+      util::JsonStringToMessage({text.data(), text.size()}, message, options);
   if (status.ok()) return std::nullopt;
-  // The parser reports bad UTF-8 as it does a stray comma.
+  // The parser reports bad UTF-8 with the same error as a stray comma.
   if (const size_t bad = FirstInvalidUtf8(text); bad < text.size()) {
     return DecodeError{
         Outcome::kInvalidUtf8,
@@ -64,8 +71,8 @@ std::optional<DecodeError> DecodeProtoJson(std::string_view text, v1::ClientFram
   const auto said = status.message();
   return DecodeError{
       Outcome::kInvalidMessage,
-      Concat({"not a frame: ", Explain({said.data(), static_cast<size_t>(said.size())}), "; ",
-              kRight}),
+      Concat({"not a ", what, ": ", Explain({said.data(), static_cast<size_t>(said.size())}), "; ",
+              right}),
       {}};
 }
 

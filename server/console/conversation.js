@@ -1,103 +1,72 @@
-// The page's own session: one WebSocket, the form that sends, and the log of both ways.
+// The page's own sessions, one or two, the form that sends from either, and the log of both.
 class Conversation {
-  static kPending = 200;         // frames that an answer may still be matched to
-  static kLongestWait = 10000;   // milliseconds between attempts to come back
-
   constructor() {
     this.log = new FrameLog();
-    this.socket = null;
-    this.waiting = [];     // frames to send once the connection stands
-    this.pending = [];     // sent, and what would answer them
-    this.comeBackAt = 0;   // 0: not lost, or not wanted back
-    this.attempts = 0;
-    byId('session').addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.socket || this.comeBackAt ? this.leave() : this.connect();
-    });
+    const on = {
+      entry: (session, entry) => this.log.add({...entry, session: session.number,
+          mine: entry.mine || this.isOurs(entry.user)}),
+      change: () => this.showUsers(),
+    };
+    this.sessions = [new Session(1, on), new Session(2, on)];
+    byId('sessions').append(...this.sessions.map(({form}) => form));
+    byId('second').addEventListener('click', () => this.showSecond(!this.second));
     byId('compose').addEventListener('submit', (event) => {
       event.preventDefault();
       this.send();
     });
-    for (const form of ['session', 'compose']) {
-      for (const event of ['input', 'change']) {
-        byId(form).addEventListener(event, () => this.compose());
-      }
+    for (const event of ['input', 'change']) {
+      byId('compose').addEventListener(event, () => this.compose());
     }
-    byId('by-hand').addEventListener('change', () => this.changeHands());
+    byId('by-hand').addEventListener('change', () => this.takeHands());
     byId('raw').addEventListener('keydown', (event) => {
       if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       this.send();
     });
-    this.compose();
+    this.showSecond(false);
   }
 
-  get dialect() { return dialects[byId('dialect').value]; }
+  // The session that sends.
+  get from() { return this.sessions[this.second ? byId('from').selectedIndex : 0]; }
 
-  // --- The connection.
-
-  connect() {
-    const user = byId('user').value;
-    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const query = user ? `?user_id=${encodeURIComponent(user)}` : '';
-    const socket = new WebSocket(`${scheme}://${location.host}/ws${query}`, this.dialect.subprotocols);
-    this.socket = socket;
-    let opened = false;
-    socket.onopen = () => {
-      opened = true;
-      this.opened(user);
-    };
-    socket.onmessage = (event) => this.receive(event.data);
-    socket.onclose = (event) => this.closed(event, opened);
-    this.showState('connecting');
-  }
-
-  opened(user) {
-    this.comeBackAt = this.attempts = 0;
-    this.showState(`connected${user ? ` as ${user}` : ''}`);
-    this.note('connected', byId('dialect').selectedOptions[0].text);
-    announce('Connected.');
-    for (const frame of this.waiting.splice(0)) this.sendFrame(frame);
-  }
-
-  closed({code, reason}, opened) {
-    this.socket = null;
-    this.pending = [];
-    for (const {text} of this.waiting.splice(0)) this.note('not sent', text, true);
-    const words = this.leaving ? `You left (${code}).` : explainClose(code, reason, opened);
-    const again = !this.leaving && (opened ? [1001, 1006].includes(code) : this.comeBackAt > 0);
-    // Told once, not at each attempt.
-    if (!this.comeBackAt) {
-      this.note('closed', words, !this.leaving);
-      announce(words);
-    }
-    this.leaving = false;
-    this.comeBackAt = again
-        ? performance.now() + Math.min(Conversation.kLongestWait, 1000 * 2 ** this.attempts++) : 0;
-    this.showState(again ? 'lost; comes back when the server does' : 'not connected');
-  }
-
-  leave() {
-    if (this.socket) {
-      this.leaving = true;
-      this.socket.close(1000);
-    } else {
-      this.comeBackAt = 0;
-      this.showState('not connected');
-    }
+  isOurs(user) {
+    return Boolean(user) && this.sessions.some((session) => !session.idle && session.user === user);
   }
 
   // The server has just answered.
   serverIsThere() {
-    if (this.comeBackAt && !this.socket && performance.now() >= this.comeBackAt) this.connect();
+    for (const session of this.sessions) session.serverIsThere();
   }
 
-  showState(text) {
-    const idle = !this.socket && !this.comeBackAt;
-    byId('session-state').textContent = text;
-    byId('connect').textContent = idle ? 'Connect' : 'Disconnect';
-    byId('connect').classList.toggle('plain', !idle);
-    byId('dialect').disabled = byId('user').disabled = !idle;
+  // --- The second session.
+
+  showSecond(shown) {
+    const [one, two] = this.sessions;
+    this.second = shown;
+    two.form.hidden = byId('from-label').hidden = !shown;
+    byId('talk').classList.toggle('pair', shown);
+    byId('second').textContent = shown ? 'Remove the second session' : 'Add a second session';
+    byId('second').setAttribute('aria-expanded', shown);
+    if (shown) {
+      // Names to try direct messages with, where none was chosen.
+      if (one.idle) one.user ||= 'ada';
+      two.user ||= one.user === 'bob' ? 'ada' : 'bob';
+      two.part('user').focus();
+    } else if (!two.idle) {
+      two.leave();
+    }
+    this.showUsers();
+  }
+
+  showUsers() {
+    if (!this.sessions) return;
+    const from = byId('from'), chosen = Math.max(0, from.selectedIndex);
+    from.replaceChildren(...this.sessions.map(
+        ({number, user}) => make('option', {value: number}, `${number}: ${user || 'no user'}`)));
+    from.selectedIndex = chosen;
+    const users = this.sessions.filter(({form, user}) => !form.hidden && user);
+    byId('users').replaceChildren(...users.map(({user}) => make('option', {value: user})));
+    this.compose();
   }
 
   // --- Sending.
@@ -110,46 +79,32 @@ class Conversation {
   // Shows what the action takes, and the frame that will be sent.
   compose() {
     const fields = this.fields();
-    const taken = kFields[fields.action];
+    const byHand = byId('by-hand').checked;
+    const taken = ['action', 'more', ...kFields[fields.action]];
     for (const label of document.querySelectorAll('[data-field]')) {
-      label.hidden = !taken.includes(label.dataset.field);
+      label.hidden = byHand || !taken.includes(label.dataset.field);
     }
+    byId('preview').hidden = byHand;
+    byId('raw-label').hidden = byId('raw-help').hidden = !byHand;
     byId('topic').placeholder = fields.action === 'broadcast' || fields.action === 'presence'
-        ? 'everybody\'s' : 'its name';
-    byId('preview').textContent = JSON.stringify(this.dialect.frame(fields));
+        ? 'all sessions' : 'name of the topic';
+    byId('preview').textContent = JSON.stringify(this.from.dialect.frame(fields));
   }
 
-  changeHands() {
-    const byHand = byId('by-hand').checked;
-    for (const id of ['fields', 'preview', 'preview-label']) byId(id).hidden = byHand;
-    for (const id of ['raw-label', 'raw-help']) byId(id).hidden = !byHand;
-    if (!byHand) return;
+  takeHands() {
+    this.compose();
+    if (!byId('by-hand').checked) return;
     byId('raw').value = byId('preview').textContent;
     byId('raw').focus();
   }
 
   send() {
     const fields = this.fields();
-    const frame = byId('by-hand').checked
+    this.from.send(byId('by-hand').checked
         ? {text: byId('raw').value, kind: 'by hand', words: '', answers: {}}
-        : {text: JSON.stringify(this.dialect.frame(fields)), kind: fields.action,
-           ...Conversation.describe(fields), answers: Conversation.answers(fields)};
-    if (this.socket?.readyState === WebSocket.OPEN) {
-      this.sendFrame(frame);
-    } else {
-      this.waiting.push(frame);
-      if (!this.socket) this.connect();
-    }
+        : {text: JSON.stringify(this.from.dialect.frame(fields)), kind: fields.action,
+           ...Conversation.describe(fields), answers: Session.answers(fields)});
     byId('body').select();
-  }
-
-  sendFrame(frame) {
-    const time = performance.now();
-    this.socket.send(frame.text);
-    this.log.add({time, sent: true, kind: frame.kind, words: frame.words, soft: frame.soft,
-                  raw: frame.text});
-    this.pending.push({time, answers: frame.answers});
-    if (this.pending.length > Conversation.kPending) this.pending.shift();
   }
 
   static describe({action, to, topic, body}) {
@@ -158,57 +113,5 @@ class Conversation {
     if (to && taken.includes('to')) place.push(`to ${to}`);
     if (topic && taken.includes('topic')) place.push(`in ${topic}`);
     return {words: taken.includes('body') ? body : '', soft: place.join(' ')};
-  }
-
-  // The kinds of event that will answer, each with what has to be equal.
-  static answers({action, to, topic, body, id}) {
-    const answers = {error: id ? {id} : {}};
-    const named = id ? {id} : {};
-    if (action === 'broadcast') answers.broadcast = {body, topic, ...named};
-    if (action === 'direct' && !to) answers.direct = {body, ...named};
-    if (action === 'ping') answers.ping = answers.pong = named;
-    if (action === 'pong') answers.pong = named;
-    if (action === 'presence') answers.presence = {topic, ...named};
-    if (id && !['ping', 'pong', 'presence'].includes(action)) answers.ack = {id};
-    return answers;
-  }
-
-  // --- Receiving.
-
-  receive(text) {
-    const time = performance.now();
-    let events;
-    try {
-      events = this.dialect.events(JSON.parse(text));
-    } catch {
-      events = [{kind: 'unreadable', body: '', bad: true}];
-    }
-    events.forEach((event, i) => {
-      const place = [];
-      if (event.user && !event.note) place.push(`from ${event.user}`);
-      if (event.topic) place.push(`in ${event.topic}`);
-      if (event.kind === 'error') place.push(advice(event.data));
-      this.log.add({time, sent: false, kind: event.kind, words: String(event.body ?? ''),
-                    soft: place.join(' '), trip: this.roundTrip(event, time), bad: event.bad,
-                    raw: events.length === 1 || i === 0 ? text : `(${i + 1} of the same frame)`});
-      if (event.kind === 'error') announce(`Refused: ${event.body}`);
-    });
-  }
-
-  // Since the oldest frame that this event answers; undefined: none is known.
-  roundTrip(event, time) {
-    const i = this.pending.findIndex(({answers}) => answers[event.kind] &&
-        Object.entries(answers[event.kind]).every(
-            ([name, value]) => (event[name] ?? '') === value));
-    if (i < 0) return undefined;
-    const sent = this.pending[i];
-    delete sent.answers[event.kind];
-    const rest = Object.keys(sent.answers);
-    if (event.kind === 'error' || rest.every((kind) => kind === 'error')) this.pending.splice(i, 1);
-    return time - sent.time;
-  }
-
-  note(kind, words, bad = false) {
-    this.log.add({time: performance.now(), kind, words, bad});
   }
 }

@@ -30,6 +30,7 @@ const plainDialect = {
       ack: () => ackWords(frame.offset, frame.recipients, frame.data === 'duplicate'),
       presence: () => presenceWords(frame.body, frame.users),
       gap: () => gapWords(...String(frame.body).split('-'), frame.data, !('topic' in frame)),
+      drain: () => drainWords(Number(frame.body) / 1000),
       error: () => `${frame.data}: ${frame.body}`,
     }[kind];
     return [{kind, user: frame.user_id, topic: frame.topic, body: words ? words() : frame.body,
@@ -61,7 +62,8 @@ function protoJsonEvent(kind, value) {
       event.kind = String(value.actionType ?? 'message').toLowerCase();
       break;
     case 'welcome':
-      event.body = `session ${value.sessionId} of ${value.userId || 'nobody'} on ${value.server}`;
+      event.body = [`session ${value.sessionId}`,
+                    value.userId ? `user ${value.userId}` : 'no user', value.server].join(', ');
       break;
     case 'ack':
       event.body = ackWords(value.offset, value.recipients, value.duplicate);
@@ -77,7 +79,7 @@ function protoJsonEvent(kind, value) {
       event.body = `${value.outcome}: ${value.message}`;
       break;
     case 'drain':
-      event.body = `The server is about to stop; come back after ${value.reconnectAfter ?? '0s'}.`;
+      event.body = drainWords(parseFloat(value.reconnectAfter ?? '0s'));
       break;
   }
   return event;
@@ -85,7 +87,7 @@ function protoJsonEvent(kind, value) {
 
 function ackWords(offset, recipients, duplicate) {
   const parts = [];
-  if (duplicate) parts.push('seen before, not published again');
+  if (duplicate) parts.push('duplicate: this id was published before');
   if (Number(offset)) parts.push(`offset ${offset}`);
   if (Number(recipients)) parts.push(`for ${recipients} session${Number(recipients) > 1 ? 's' : ''}`);
   return parts.join(', ') || 'done';
@@ -97,8 +99,12 @@ function presenceWords(sessions, users = []) {
       (users.length ? `: ${users.join(', ')}` : '');
 }
 
+function drainWords(seconds) {
+  return `The server is about to stop; reconnect after ${seconds}s.`;
+}
+
 function gapWords(first = '0', last = '0', reason = '', mailbox = false) {
-  return `events ${first} to ${last}${mailbox ? ' of the mailbox' : ''} will not come: ${reason}`;
+  return `events ${first} to ${last}${mailbox ? ' of the mailbox' : ''} were skipped: ${reason}`;
 }
 
 const dialects = {plain: plainDialect, 'crier.v1.json': protoJsonDialect};

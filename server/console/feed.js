@@ -22,8 +22,8 @@ class Feed {
     clearTimeout(this.timer);
     const begin = performance.now();
     try {
-      const answer = await fetch('/metrics', {cache: 'no-store',
-                                              signal: AbortSignal.timeout(Feed.kPatience)});
+      const answer = await fetch('metrics', {cache: 'no-store',
+                                             signal: AbortSignal.timeout(Feed.kPatience)});
       if (!answer.ok) throw new Error(`/metrics is answered with ${answer.status}`);
       const scrape = new Scrape(await answer.text());
       if (!scrape.families.has('crier_sessions')) throw new Error('/metrics is not of a crier');
@@ -71,8 +71,9 @@ class Feed {
   static point(before, state, oldest, server) {
     const {scrape} = state;
     const seconds = before ? (state.time - before.time) / 1000 : 0;
-    const rate = (name, labels) => before
-        ? Math.max(0, scrape.sum(name, labels) - before.scrape.sum(name, labels)) / seconds : null;
+    const rateOf = (sum) => before
+        ? Math.max(0, sum(scrape) - sum(before.scrape)) / seconds : null;
+    const rate = (name, labels) => rateOf((at) => at.sum(name, labels));
     const percentiles = (after, earlier) => {
       const buckets = bucketsBetween(earlier, after);
       return {p50: quantile(0.5, buckets), p95: quantile(0.95, buckets),
@@ -90,7 +91,8 @@ class Feed {
                  grpc: scrape.sum('crier_sessions', {transport: 'grpc'}),
                  all: scrape.sum('crier_sessions')},
       accepted: scrape.sum('all_ws_connections_total'),
-      broken: scrape.sum('ws_conn_closed_errors_total'),
+      connections: scrape.sum('crier_connections'),
+      limit: scrape.sum('crier_connections_limit'),
       deliveries: {websocket: rate('crier_events_delivered_total', {transport: 'websocket'}),
                    grpc: rate('crier_events_delivered_total', {transport: 'grpc'}),
                    all: delivered},
@@ -103,6 +105,12 @@ class Feed {
       lagging: {websocket: scrape.sum('crier_sessions_lagging', {transport: 'websocket'}),
                 grpc: scrape.sum('crier_sessions_lagging', {transport: 'grpc'}),
                 all: scrape.sum('crier_sessions_lagging')},
+      refusals: scrape.sums('crier_refusals_total', 'outcome'),
+      endings: scrape.sums('crier_sessions_ended_total', 'outcome'),
+      turnedAway: scrape.sums('crier_connections_refused_total', 'reason'),
+      refusalRate: rate('crier_refusals_total'),
+      failureRate: rateOf(Feed.failures),
+      turnedAwayRate: rate('crier_connections_refused_total'),
       skipped: scrape.sum('crier_events_skipped_total'),
       memory: scrape.sum('process_resident_memory_bytes'),
       logs: scrape.sum('crier_log_bytes'),
@@ -112,5 +120,11 @@ class Feed {
       batch: writes > 0 ? delivered / writes : null,
       writes,
     };
+  }
+
+  // Sessions that ended otherwise than by the client's leaving or the server's stopping.
+  static failures(scrape) {
+    const ended = (outcome) => scrape.sum('crier_sessions_ended_total', outcome);
+    return ended() - ended({outcome: 'ok'}) - ended({outcome: 'shutdown'});
   }
 }

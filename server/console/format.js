@@ -10,6 +10,12 @@ function threeFigures(value) {
   return String(Number(value.toPrecision(3)));
 }
 
+// As many figures as an estimate, or what never stands still, is good for.
+function fewFigures(value) {
+  if (value >= 10) return grouped.format(value);
+  return String(Number(value.toFixed(value < 1 ? 2 : 1)));
+}
+
 function large(value, unit, short) {
   if (value >= 1e6) return [threeFigures(value / 1e6), `M${unit}`];
   if (value >= (short ? 1e4 : 1e6)) return [threeFigures(value / 1e3), `k${unit}`];
@@ -23,13 +29,13 @@ const format = {
     if (value > 0 && value < 10) return [String(Number(value.toFixed(1))), '/s'];
     return large(value, '/s', short);
   },
-  ratio: (value) => value === null ? kNone : [threeFigures(value), ''],
-  percent: (value) => value === null ? kNone : [threeFigures(value), '%'],
+  ratio: (value) => value === null ? kNone : [fewFigures(value), ''],
+  percent: (value) => value === null ? kNone : [fewFigures(value), '%'],
   seconds(value) {
     if (value === null) return kNone;
-    if (value < 1e-3) return [threeFigures(value * 1e6), '\u00b5s'];
-    if (value < 1) return [threeFigures(value * 1e3), 'ms'];
-    return [threeFigures(value), 's'];
+    if (value < 1e-3) return [fewFigures(value * 1e6), '\u00b5s'];
+    if (value < 1) return [fewFigures(value * 1e3), 'ms'];
+    return [fewFigures(value), 's'];
   },
   bytes(value) {
     if (value === null) return kNone;
@@ -46,10 +52,13 @@ const format = {
   },
 };
 
-// "4.2 ms"; rates and percentages without the space.
+// "4.2 ms"; rates without the space.
 function inWords([figure, unit]) {
-  return unit && /^[a-zA-Z\u00b5]/.test(unit) ? `${figure} ${unit}` : figure + unit;
+  return unit && /^[a-zA-Z\u00b5%]/.test(unit) ? `${figure} ${unit}` : figure + unit;
 }
+
+const count = (value) => inWords(format.count(value));
+const rate = (value) => inWords(format.rate(value));
 
 // The time of day of a moment in performance.now()'s milliseconds.
 function clockTime(moment, withMilliseconds = false) {

@@ -47,17 +47,25 @@ string(REPLACE "@SCRIPT@" "${script}" page "${page}")
 string(SHA256 digest "${page}")
 string(SUBSTRING "${digest}" 0 16 tag)
 
-string(FIND "${page}" ")crier\"" end_of_literal)
-if(NOT end_of_literal EQUAL -1)
-  message(FATAL_ERROR "the page contains what ends a raw string here: )crier\"")
-endif()
+# Byte by byte, because a compiler need not take a string literal of more than 65536 characters
+# (C++20, annex B), and clang does not.
+file(WRITE "${OUT}.html" "${page}")
+file(READ "${OUT}.html" bytes HEX)
+string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${bytes}")
+string(REGEX REPLACE "('[^,]*,'[^,]*,'[^,]*,'[^,]*,'[^,]*,'[^,]*,'[^,]*,'[^,]*,)" "\\1\n" bytes "${bytes}")
 
 file(WRITE "${OUT}" "// Made by server/console/join_page.cmake.
 #include \"server/console/console_page.h\"
 
 namespace crier {
+namespace {
 
-std::string_view ConsolePageHtml() { return R\"crier(${page})crier\"; }
+constexpr char kPage[] = {
+${bytes}};
+
+}  // namespace
+
+std::string_view ConsolePageHtml() { return {kPage, sizeof(kPage)}; }
 
 std::string_view ConsolePageTag() { return R\"(\"${tag}\")\"; }
 

@@ -26,6 +26,15 @@ class Scrape {
     return this.samples(name, labels).reduce((sum, sample) => sum + sample.value, 0);
   }
 
+  // The same for each value of one label: {value: sum}.
+  sums(name, label) {
+    const sums = {};
+    for (const {labels, value} of this.samples(name, {})) {
+      sums[labels[label]] = (sums[labels[label]] ?? 0) + value;
+    }
+    return sums;
+  }
+
   // A histogram: its bounds, rising, with how many observations were at most so large.
   buckets(name, labels = {}) {
     const buckets = new Map();

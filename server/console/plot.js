@@ -1,15 +1,19 @@
 // One card: a title, the current figure, lines over the last minutes, and their legend.
 //
 // options: title; series: [{name, of(point) -> number or null}], three at most; figure(point), by
-// default the first series; format: one of `format`; least: what the axis reaches at least;
-// note(point): a line of text; control: an element beside the title.
+// default that of the series `main`, by default the first; format: one of `format`; least: what the
+// axis reaches at least; note(point): a line of text; control: an element beside the title; below:
+// what stands under all that ({node, show(point)}, below_plots.js).
 class Plot {
   static kSpan = 180;  // seconds
   static kGutter = 52; // for the axis, in CSS pixels
+  static kMargin = 16; // at the right: half of the word under the axis's end
 
   constructor(options) {
     Object.assign(this, options);
-    this.figure ??= this.series[0].of;
+    // The series that the big figure is of needs no second one in the legend.
+    this.main ??= this.figure ? -1 : 0;
+    this.figure ??= this.series[this.main].of;
     this.canvas = make('canvas', {'aria-hidden': 'true'});
     this.chart = make('div', {class: 'chart', tabindex: '0', role: 'slider', 'aria-valuemin': '0',
                               'aria-label': `${this.title}, the last three minutes`}, this.canvas);
@@ -19,12 +23,15 @@ class Plot {
         make('svg', {viewBox: '0 0 12 4', 'aria-hidden': 'true'},
              make('line', {x1: 0, y1: 2, x2: 12, y2: 2, stroke: `var(--${Plot.colour(i)})`,
                            'stroke-dasharray': Plot.kDashes[i].join(' ')})),
-        series.name, this.values[i])));
+        series.name, i === this.main ? '' : this.values[i])));
+    // The title says what the only line is.
+    this.legend.hidden = this.series.length === 1;
     this.noteLine = make('p', {class: 'note'});
     const head = make('div', {class: 'card-head'}, make('h3', {}, this.title));
     if (this.control) head.append(this.control);
     this.card = make('article', {class: 'card'}, head, this.big, this.chart, this.legend,
                      this.noteLine);
+    if (this.below) this.card.append(this.below.node);
   }
 
   // Not by colour alone.
@@ -41,6 +48,7 @@ class Plot {
       this.values[i].textContent = inWords(this.format(point ? series.of(point) : null));
     });
     this.noteLine.textContent = point && this.note ? this.note(point) : '';
+    this.below?.show(point);
   }
 
   // The same for those who do not see it.
@@ -62,7 +70,7 @@ class Plot {
     const ratio = window.devicePixelRatio || 1;
     this.width = clientWidth;
     this.height = clientHeight;
-    this.right = clientWidth - 8;
+    this.right = clientWidth - Plot.kMargin;
     this.canvas.width = Math.round(clientWidth * ratio);
     this.canvas.height = Math.round(clientHeight * ratio);
     this.context = this.canvas.getContext('2d');
@@ -103,9 +111,10 @@ class Plot {
       c.fillText(value ? inWords(this.format(value, true)) : '0', Plot.kGutter - 7, at);
     }
     c.textBaseline = 'alphabetic';
+    c.textAlign = 'center';
     for (const minutes of [0, 1, 2, 3]) {
       const at = this.x(end - minutes * 60000, end);
-      c.textAlign = minutes === 0 ? 'right' : minutes === 3 ? 'left' : 'center';
+      Plot.stroke(c, [[Math.round(at) + 0.5, bottom], [Math.round(at) + 0.5, bottom + 4]]);
       c.fillText(minutes ? `\u2212${minutes} min` : 'now', at, bottom + 15);
     }
   }

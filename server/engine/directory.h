@@ -11,15 +11,9 @@
 
 #include "absl/container/inlined_vector.h"
 #include "server/base/string_map.h"
+#include "server/engine/bus.h"
 
 namespace crier {
-
-// A session, from any shard.
-struct SessionRef {
-  size_t shard;
-  uint64_t id;
-  friend bool operator==(const SessionRef&, const SessionRef&) = default;
-};
 
 // Runs on: the home shard's thread.
 class Directory {

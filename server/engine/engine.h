@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -16,18 +17,27 @@
 #include "crier/v1/message.pb.h"
 #include "server/base/clock.h"
 #include "server/engine/bus.h"
+#include "server/engine/gate.h"
+#include "server/engine/history.h"
+#include "server/engine/memory_budget.h"
 #include "server/engine/options.h"
 #include "server/engine/shard.h"
 #include "server/metrics/metrics.h"
 
 namespace crier {
 
-// What History found: a range of a topic's log in the canonical encoding.
-struct HistoryRange {
-  std::string events;  // entries of `repeated Event events = 1`, end to end
-  uint64_t epoch = 0;
-  uint64_t tail = 1;
-  uint64_t head = 0;
+// How many there are of something, against how many there may be. Thread-safe.
+class LimitedCount {
+ public:
+  explicit LimitedCount(size_t most) : most_(most) {}
+  void Add(int64_t change) { count_.fetch_add(change, std::memory_order_relaxed); }
+  bool full() const {
+    return count_.load(std::memory_order_relaxed) >= static_cast<int64_t>(most_);
+  }
+
+ private:
+  const size_t most_;
+  std::atomic<int64_t> count_{0};
 };
 
 class Engine {
@@ -61,17 +71,20 @@ class Engine {
     return *shards_[next_shard_.fetch_add(1, std::memory_order_relaxed) % shards_.size()];
   }
 
-  // Publishes a message without a session (what a unary call does). Validates it first. `done`
-  // runs on a shard's thread, exactly once.
-  void Publish(v1::Message message, PublishDone done);
+  // --- Requests without a session. They pass the gate here. Runs on: the thread of `from`.
 
-  // Reads at most `max_events` events of a topic from offset `from` on (0: the oldest kept). `done`
-  // runs on a shard's thread.
-  void History(std::string_view topic, uint64_t from, size_t max_events,
-               absl::AnyInvocable<void(HistoryRange)> done);
+  // Publishes a message. `done` runs on `from`'s thread, exactly once. `grant`: of who asks, whose
+  // user is the sender then; null: everything is allowed.
+  void Publish(Shard& from, v1::Message message, PublishDone done, const Grant* grant = nullptr);
+  // Reads at most `max_events` events of a topic from offset `from_offset` on (0: the oldest kept).
+  // `done` runs on `from`'s thread, exactly once. What does not pass the gate: a refusal, and
+  // `done` is not called. `grant`: as above.
+  std::optional<Refusal> History(Shard& from, std::string topic, uint64_t from_offset,
+                                 size_t max_events, HistoryDone done, const Grant* grant = nullptr);
 
-  // Where a topic, or a user's entry in the directory, lives.
-  Shard& HomeOf(std::string_view name) { return *shards_[HomeIndexOf(name)]; }
+  // --- Thread-safe.
+
+  // The shard where a topic, or a user's entry in the directory, lives.
   size_t HomeIndexOf(std::string_view name) const;
 
   Bus& bus() { return *bus_; }
@@ -89,22 +102,22 @@ class Engine {
   // --- For the shards. Thread-safe.
 
   uint64_t NewSessionId() { return next_session_id_.fetch_add(1, std::memory_order_relaxed); }
-  // All logs together have grown by so many bytes; makes the largest give way where that is too
-  // much.
-  void AccountLogMemory(int64_t bytes);
+  MemoryBudget& memory() { return memory_; }
+  // Of all shards' topics, against max_topics: those that exist, and those of them that are
+  // followed.
+  LimitedCount& topics() { return topics_; }
+  LimitedCount& followed_topics() { return followed_topics_; }
 
  private:
-  // Lets the largest log of the fullest shard give way, again and again until the rest fits.
-  void Relieve();
-
   const EngineOptions options_;
   const Clock& clock_;
   Metrics* const metrics_;
   std::atomic<uint64_t> next_shard_{0};
   std::atomic<uint64_t> next_session_id_{1};
   std::atomic<uint64_t> last_epoch_{0};
-  std::atomic<int64_t> log_bytes_{0};
-  std::atomic<bool> relieving_{false};
+  LimitedCount topics_;
+  LimitedCount followed_topics_;
+  MemoryBudget memory_;
   std::unique_ptr<Bus> bus_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::thread> threads_;

@@ -6,10 +6,12 @@
 namespace crier {
 namespace {
 
-// A log starts small, so that thousands of quiet topics cost little, and doubles its chunks up to a
-// size at which a chunk's own cost no longer shows.
-constexpr size_t kFirstChunkBytes = 512;
+// A log starts small, so that a million quiet topics cost little: room for one event with a body of
+// 64 bytes. It doubles its chunks up to a size at which a chunk's own cost no longer shows.
+constexpr size_t kFirstChunkBytes = 160;
 constexpr size_t kLargestChunkBytes = 64 << 10;
+// A chunk is freed as a whole, so a log of sixteen wastes little.
+constexpr size_t kChunksPerLog = 16;
 // Index entries per chunk: events are seldom shorter.
 constexpr size_t kBytesPerEvent = 48;
 
@@ -19,6 +21,7 @@ EventLog::EventLog(const LogLimits& limits, uint64_t base)
     : limits_(&limits), head_(base), tail_(base + 1) {}
 
 void EventLog::Append(std::string_view event, TimePoint at) {
+  assert(!event.empty());
   if (chunks_.empty() || !chunks_.back()->TryAppend(event, at)) {
     AddChunk(event.size(), at);
     const bool appended = chunks_.back()->TryAppend(event, at);
@@ -33,7 +36,9 @@ void EventLog::Append(std::string_view event, TimePoint at) {
 void EventLog::AddChunk(size_t event_size, TimePoint at) {
   size_t capacity = kFirstChunkBytes;
   if (!chunks_.empty()) {
-    capacity = std::clamp(2 * chunks_.back()->memory(), kFirstChunkBytes, kLargestChunkBytes);
+    const size_t largest =
+        std::clamp(limits_->bytes / kChunksPerLog, kFirstChunkBytes, kLargestChunkBytes);
+    capacity = std::min(2 * chunks_.back()->memory(), largest);
   }
   capacity = std::max(capacity, event_size);
   chunks_.push_back(Chunk::Create(head_ + 1, capacity, 1 + capacity / kBytesPerEvent, at));
@@ -73,14 +78,16 @@ void EventLog::DropBefore(uint64_t offset) {
   FreeChunks();
 }
 
-void EventLog::Shrink() {
+void EventLog::Shrink(uint64_t keep_from) {
   if (chunks_.empty()) return;
   const size_t keep = memory_ / 2;
   size_t index = 0;
   for (size_t memory = memory_; index < chunks_.size() && memory > keep; ++index) {
     memory -= chunks_[index]->memory();
   }
-  DropBefore(index == chunks_.size() ? head_ + 1 : chunks_[index]->first_offset());
+  const uint64_t half = index == chunks_.size() ? head_ + 1 : chunks_[index]->first_offset();
+  const uint64_t target = std::min({half, keep_from, head_ + 1});
+  if (target > tail_) DropBefore(target);
 }
 
 void EventLog::FreeChunks() {
@@ -93,25 +100,19 @@ void EventLog::FreeChunks() {
 }
 
 LogDelta EventLog::TakeDelta() {
-  LogDelta delta{.chunks = {}, .head = head_, .tail = tail_, .replace = replaced_};
+  LogDelta delta{.chunks = {}, .head = head_, .tail = tail_};
   for (const ChunkPtr& chunk : chunks_) {
-    if (replaced_ || chunk->first_offset() > announced_) delta.chunks.push_back(chunk);
+    if (chunk->first_offset() > announced_) delta.chunks.push_back(chunk);
   }
   if (!chunks_.empty()) announced_ = chunks_.back()->first_offset();
-  replaced_ = false;
   return delta;
 }
 
 LogDelta EventLog::Snapshot() const {
-  return LogDelta{
-      .chunks = {chunks_.begin(), chunks_.end()}, .head = head_, .tail = tail_, .replace = true};
+  return LogDelta{.chunks = {chunks_.begin(), chunks_.end()}, .head = head_, .tail = tail_};
 }
 
 void EventLog::Apply(const LogDelta& delta) {
-  if (delta.replace) {
-    chunks_.clear();
-    memory_ = 0;
-  }
   for (const ChunkPtr& chunk : delta.chunks) {
     if (!chunks_.empty() && chunk->first_offset() <= chunks_.back()->first_offset()) continue;
     chunks_.push_back(chunk);
@@ -120,12 +121,6 @@ void EventLog::Apply(const LogDelta& delta) {
   head_ = delta.head;
   tail_ = delta.tail;
   FreeChunks();
-}
-
-void EventLog::ReplaceWith(EventLog other) {
-  assert(other.head_ == head_);
-  *this = std::move(other);
-  replaced_ = true;
 }
 
 uint64_t EventLog::LastOffsetOf(size_t chunk_index) const {
@@ -144,10 +139,13 @@ size_t EventLog::ChunkIndexOf(uint64_t offset) const {
 
 EventRun EventLog::Read(uint64_t from, size_t budget) const {
   if (from > head_) return {};
-  const size_t chunk_index = ChunkIndexOf(from);
-  const Chunk& chunk = *chunks_[chunk_index];
+  const size_t index = ChunkIndexOf(from);
+  return ReadChunk(*chunks_[index], from, LastOffsetOf(index), budget);
+}
+
+EventRun ReadChunk(const Chunk& chunk, uint64_t from, uint64_t last_offset, size_t budget) {
   const size_t first = from - chunk.first_offset();
-  size_t last = LastOffsetOf(chunk_index) - chunk.first_offset();
+  size_t last = last_offset - chunk.first_offset();
   const size_t begin = chunk.begin_of(first);
   if (chunk.end_of(last) - begin > budget) {
     last = chunk.IndexEndingAtOrAfter(begin + budget, first, last);

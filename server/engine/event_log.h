@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "server/base/clock.h"
@@ -24,7 +23,6 @@ struct LogDelta {
   absl::InlinedVector<ChunkPtr, 1> chunks;  // those the replica may not have yet, oldest first
   uint64_t head = 0;
   uint64_t tail = 1;
-  bool replace = false;  // the chunks are the whole log: forget the old ones
 };
 
 // Events that lie side by side in one chunk.
@@ -37,6 +35,10 @@ struct EventRun {
   bool empty() const { return chunk == nullptr; }
 };
 
+// Events of `chunk` from offset `from` to at most `last`: about `budget` bytes, but at least one
+// event. REQUIRES: the chunk holds both offsets.
+EventRun ReadChunk(const Chunk& chunk, uint64_t from, uint64_t last, size_t budget);
+
 // Not thread-safe; the chunks it hands out are readable on any thread up to the run's last offset.
 class EventLog {
  public:
@@ -47,13 +49,16 @@ class EventLog {
   uint64_t head() const { return head_; }
   // The oldest offset kept; head() + 1: none.
   uint64_t tail() const { return tail_; }
+  // Of the events from tail to head. REQUIRES: this is no replica.
+  size_t bytes() const { return bytes_; }
   // Memory of its chunks, in bytes.
   size_t memory() const { return memory_; }
 
   // --- Writing.
 
   // Appends one event that was received `at`, as offset head() + 1, and moves the tail to keep the
-  // limits on bytes and events. The newest event is kept in any case.
+  // limits on bytes and events. The newest event is kept in any case. REQUIRES: `event` is not
+  // empty.
   void Append(std::string_view event, TimePoint at);
 
   // Drops what is older than the age limit. Returns true where the tail moved.
@@ -62,8 +67,9 @@ class EventLog {
   // Drops the events before `offset`. REQUIRES: offset <= head() + 1.
   void DropBefore(uint64_t offset);
 
-  // Gives way to others: drops about half of its memory, or all of it where it is one chunk.
-  void Shrink();
+  // Gives way to others: drops about half of its memory, or all of it where it is one chunk, but
+  // nothing from offset `keep_from` on.
+  void Shrink(uint64_t keep_from);
 
   // What was added since the last call, for replicas that have all that came before.
   LogDelta TakeDelta();
@@ -71,9 +77,6 @@ class EventLog {
   LogDelta Snapshot() const;
   // For a replica.
   void Apply(const LogDelta& delta);
-
-  // Takes over the content of a log that ends at the same head but reaches further back.
-  void ReplaceWith(EventLog other);
 
   // --- Reading.
 
@@ -94,14 +97,13 @@ class EventLog {
   void FreeChunks();
 
   const LogLimits* limits_;
-  std::vector<ChunkPtr>
-      chunks_;  // oldest first; few (1 MiB / 64 KiB), so erasing the front is cheap
+  // Oldest first; few (1 MiB / 64 KiB), so erasing the front is cheap.
+  absl::InlinedVector<ChunkPtr, 1> chunks_;
   uint64_t head_;
   uint64_t tail_;
   size_t bytes_ = 0;        // of the events from tail to head
   size_t memory_ = 0;       // of the chunks
   uint64_t announced_ = 0;  // first offset of the newest chunk that TakeDelta has returned
-  bool replaced_ = false;
 };
 
 }  // namespace crier

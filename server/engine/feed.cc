@@ -3,6 +3,7 @@
 #include <cassert>
 #include <utility>
 
+#include "server/engine/feed_table.h"
 #include "server/engine/session.h"
 
 namespace crier {
@@ -13,8 +14,13 @@ constexpr size_t kMostOpenPasses = 64;
 
 }  // namespace
 
-Feed::Feed(std::string topic, const Encoding* encoding, const LogLimits& limits, uint64_t ticket)
-    : topic_(std::move(topic)), encoding_(encoding), ticket_(ticket), replica_(limits) {}
+Feed::Feed(std::string topic, const Encoding* encoding, const LogLimits& limits, uint64_t ticket,
+           FeedTable* table)
+    : topic_(std::move(topic)),
+      encoding_(encoding),
+      ticket_(ticket),
+      table_(table),
+      replica_(limits) {}
 
 void Feed::Start(const FeedStart& start) {
   assert(!started());
@@ -26,61 +32,62 @@ void Feed::Start(const FeedStart& start) {
   handed_through_ = reported_through = last_pass_head_ = log().head();
 }
 
-void Feed::AddFollower(Subscription* subscription) {
-  subscription->feed = this;
-  subscription->follower_index = static_cast<uint32_t>(followers_.size());
-  followers_.push_back(subscription);
+void Feed::AddFollower(Cursor* cursor) {
+  cursor->feed = this;
+  cursor->follower_index = static_cast<uint32_t>(followers_.size());
+  followers_.push_back(cursor);
   if (started()) follower_count_->fetch_add(1, std::memory_order_relaxed);
 }
 
-void Feed::RemoveFollower(Subscription* subscription) {
-  Release(subscription);
-  Subscription* last = followers_.back();
-  followers_[subscription->follower_index] = last;
-  last->follower_index = subscription->follower_index;
+void Feed::RemoveFollower(Cursor* cursor) {
+  Release(cursor);
+  Cursor* last = followers_.back();
+  followers_[cursor->follower_index] = last;
+  last->follower_index = cursor->follower_index;
   followers_.pop_back();
-  subscription->feed = nullptr;
+  cursor->feed = nullptr;
   if (started()) follower_count_->fetch_sub(1, std::memory_order_relaxed);
 }
 
 uint64_t Feed::BeginPass() {
   const uint64_t head = log().head();
   if (passes_.size() == kMostOpenPasses) {
-    for (Subscription* subscription : followers_) Release(subscription);
+    for (Cursor* cursor : followers_) Release(cursor);
     HandedThrough();
   }
   const uint64_t number = first_pass_ + passes_.size();
-  Pass& pass = passes_.emplace_back(Pass{.head = head, .waiting = 0});
+  uint32_t waiting = 0;
+  passes_.push_back({.head = head, .waiting = 0});
   const bool first = GoesFirst();
-  for (Subscription* subscription : followers_) {
-    if (subscription->pending != nullptr || subscription->held) continue;
-    if (subscription->next > head) continue;
-    const bool catching_up =
-        subscription->waited_from == 0 && subscription->next <= last_pass_head_;
-    if (!subscription->session->blocked() && !catching_up) {
-      ++pass.waiting;
-      if (subscription->waited_from == 0) subscription->waited_from = number;
+  for (Cursor* cursor : followers_) {
+    if (cursor->state() != Cursor::State::kLive || cursor->next() > head) continue;
+    const bool catching_up = cursor->waited_from == 0 && cursor->next() <= last_pass_head_;
+    if (cursor->session().takes() && !catching_up) {
+      ++waiting;
+      if (cursor->waited_from == 0) cursor->waited_from = number;
     }
-    subscription->session->MarkReady(subscription, first);
+    cursor->session().MarkReady(cursor, first);
   }
+  passes_.back().waiting = waiting;
   return head - std::exchange(last_pass_head_, head);
 }
 
-void Feed::Release(Subscription* subscription) {
-  if (subscription->waited_from == 0) return;
-  for (size_t i = subscription->waited_from - first_pass_; i < passes_.size(); ++i) {
+void Feed::Release(Cursor* cursor) {
+  if (cursor->waited_from == 0) return;
+  for (size_t i = cursor->waited_from - first_pass_; i < passes_.size(); ++i) {
     assert(passes_[i].waiting > 0);
     --passes_[i].waiting;
   }
-  subscription->waited_from = 0;
+  cursor->waited_from = 0;
+  if (table_ != nullptr && passes_.front().waiting == 0) table_->ReportHanded(this);
 }
 
 uint64_t Feed::HandedThrough() {
-  while (!passes_.empty() && passes_.front().waiting == 0) {
-    handed_through_ = passes_.front().head;
-    passes_.pop_front();
-    ++first_pass_;
-  }
+  size_t over = 0;
+  while (over < passes_.size() && passes_[over].waiting == 0)
+    handed_through_ = passes_[over++].head;
+  passes_.erase(passes_.begin(), passes_.begin() + static_cast<ptrdiff_t>(over));
+  first_pass_ += over;
   return handed_through_;
 }
 

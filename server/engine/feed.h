@@ -7,19 +7,19 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
+#include "server/engine/cursor.h"
 #include "server/engine/encoding.h"
 #include "server/engine/event_log.h"
 #include "server/engine/round_pace.h"
-#include "server/engine/subscription.h"
 
 namespace crier {
 
-class Topic;
+class FeedTable;
 
 // How many sessions follow a topic, on all shards and in all encodings. Thread-safe.
 using FollowerCount = std::atomic<uint64_t>;
@@ -35,9 +35,11 @@ struct FeedStart {
 // Runs on: the shard's thread.
 class Feed {
  public:
-  // `encoding` lives for ever, `limits` longer than the feed. `ticket` tells this feed from others
-  // of the same topic and encoding, before and after it.
-  Feed(std::string topic, const Encoding* encoding, const LogLimits& limits, uint64_t ticket);
+  // `encoding` lives for ever, `limits` and `table` longer than the feed. `ticket` tells this feed
+  // from others of the same topic and encoding, before and after it. `table` is told when passes
+  // are over; may be null.
+  Feed(std::string topic, const Encoding* encoding, const LogLimits& limits, uint64_t ticket,
+       FeedTable* table);
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;
 
@@ -55,9 +57,9 @@ class Feed {
   const EventLog& log() const { return home_log_ != nullptr ? *home_log_ : replica_; }
   uint64_t epoch() const { return epoch_; }
 
-  void AddFollower(Subscription* subscription);
-  void RemoveFollower(Subscription* subscription);
-  const std::vector<Subscription*>& followers() const { return followers_; }
+  void AddFollower(Cursor* cursor);
+  void RemoveFollower(Cursor* cursor);
+  const std::vector<Cursor*>& followers() const { return followers_; }
   // So few followers, and so few new events, that these need not wait for a round.
   bool GoesFirst() const {
     return followers_.size() <= kFewFollowers && log().head() - last_pass_head_ < RoundPace::kDeep;
@@ -66,14 +68,15 @@ class Feed {
   // --- Passes: who was handed what (for ws_broadcast_duration_seconds).
   //
   // A pass is one flush's attempt to hand this feed's new events to all its followers. It waits for
-  // each follower that can take bytes, and for none that lags or, having lagged, still catches up.
+  // each follower that can take bytes, and for none that lags, is closing or, having lagged, still
+  // catches up.
 
   // Begins a pass up to the log's head and marks every follower ready, with the answers where it
   // GoesFirst. Call HandedThrough after.
   // Returns how many events have come since the pass before.
   uint64_t BeginPass();
-  // The follower has taken everything, or has begun to lag, or leaves: no pass waits for it.
-  void Release(Subscription* subscription);
+  // The follower has taken everything, or takes nothing any more: no pass waits for it.
+  void Release(Cursor* cursor);
   // The offset up to which every pass is complete.
   uint64_t HandedThrough();
 
@@ -94,14 +97,15 @@ class Feed {
   const std::string topic_;
   const Encoding* const encoding_;
   const uint64_t ticket_;
+  FeedTable* const table_;
   EventLog replica_;
   const EventLog* home_log_ = nullptr;
   uint64_t epoch_ = 0;
   std::shared_ptr<FollowerCount> follower_count_;
-  std::vector<Subscription*> followers_;
-  std::deque<Pass> passes_;      // open ones, oldest first
-  uint64_t first_pass_ = 1;      // the number of passes_.front()
-  uint64_t last_pass_head_ = 0;  // of the newest pass, open or not
+  std::vector<Cursor*> followers_;
+  absl::InlinedVector<Pass, 1> passes_;  // open ones, oldest first
+  uint64_t first_pass_ = 1;              // the number of passes_.front()
+  uint64_t last_pass_head_ = 0;          // of the newest pass, open or not
   uint64_t handed_through_ = 0;
 };
 

@@ -29,12 +29,23 @@ void HandedTracker::Handed(size_t shard, const Encoding* encoding, uint64_t offs
   Complete(now);
 }
 
-void HandedTracker::Complete(TimePoint now) {
-  uint64_t handed = std::numeric_limits<uint64_t>::max();
+uint64_t HandedTracker::handed_by_all(uint64_t head) const {
+  uint64_t handed = head;
   for (const Reader& reader : readers_) handed = std::min(handed, reader.handed);
-  while (!open_.empty() && open_.front().offset <= handed) {
-    seconds_->Observe(Seconds(now - open_.front().received_at));
-    open_.pop_front();
+  return handed;
+}
+
+void HandedTracker::Complete(TimePoint now) {
+  const uint64_t handed = handed_by_all(std::numeric_limits<uint64_t>::max());
+  while (first_open_ < open_.size() && open_[first_open_].offset <= handed) {
+    seconds_->Observe(Seconds(now - open_[first_open_++].received_at));
+  }
+  if (first_open_ == open_.size()) {
+    open_.clear();
+    first_open_ = 0;
+  } else if (first_open_ > open_.size() / 2) {
+    open_.erase(open_.begin(), open_.begin() + static_cast<ptrdiff_t>(first_open_));
+    first_open_ = 0;
   }
 }
 

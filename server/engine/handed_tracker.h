@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "server/base/clock.h"
@@ -27,6 +26,8 @@ class HandedTracker {
   void Published(uint64_t offset, TimePoint received_at, TimePoint now);
   // That reader has handed over everything up to `offset`.
   void Handed(size_t shard, const Encoding* encoding, uint64_t offset, TimePoint now);
+  // The offset that every reader has handed over; `head` where there are none.
+  uint64_t handed_by_all(uint64_t head) const;
 
  private:
   struct Reader {
@@ -43,7 +44,8 @@ class HandedTracker {
 
   Histogram* const seconds_;
   std::vector<Reader> readers_;
-  std::deque<Broadcast> open_;  // oldest first
+  std::vector<Broadcast> open_;  // oldest first, from first_open_ on
+  size_t first_open_ = 0;
 };
 
 }  // namespace crier

@@ -17,6 +17,20 @@ class Mailbox {
   explicit Mailbox(const LogLimits& limits) : log_(limits) {}
 
   void Append(std::string_view event, TimePoint at) { log_.Append(event, at); }
+  // An answer to one of the session's own frames.
+  void AppendAnswer(std::string_view event, TimePoint at);
+
+  // How far the session's reading is behind its own answers: each answer adds to it, and whatever
+  // is taken takes off it, whoever has sent that. So what others send never adds to it, and a
+  // session that reads as fast as it is answered has none. At most what is here.
+  struct Behind {
+    uint32_t bytes = 0;
+    uint32_t events = 0;
+  };
+  const Behind& behind() const { return behind_; }
+
+  // Memory is short: drops about half of what waits, oldest first.
+  void GiveWay() { log_.Shrink(log_.head() + 1); }
 
   bool empty() const { return next_ > log_.head(); }
   // True where events were dropped that the session had not taken.
@@ -26,7 +40,7 @@ class Mailbox {
   // The next offset to send.
   uint64_t next() const { return next_; }
   uint64_t delivered() const { return delivered_; }
-  uint64_t skipped() const { return skipped_; }
+  uint64_t skipped() const { return next_ - 1 - delivered_; }
 
   // Events up to `offset` were taken; they are freed.
   void TakeThrough(uint64_t offset);
@@ -37,7 +51,7 @@ class Mailbox {
   EventLog log_;
   uint64_t next_ = 1;
   uint64_t delivered_ = 0;
-  uint64_t skipped_ = 0;
+  Behind behind_;
 };
 
 }  // namespace crier

@@ -1,5 +1,6 @@
 // One thread of the engine, with everything that lives on it: sessions, the topics it is home to,
-// its feeds of all topics that its sessions follow.
+// its feeds of all topics that its sessions follow, and its mail to the other shards. This class is
+// the loop and the flush; each of the rest is a part with a file of its own.
 //
 // The loop: Asio runs handlers; the first one that leaves a session with something to send posts
 // one flush behind all handlers that are ready now. So a flush sees what a whole burst has
@@ -9,27 +10,24 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/inlined_vector.h"
 #include "absl/functional/any_invocable.h"
 #include "crier/v1/message.pb.h"
-#include "server/base/string_map.h"
 #include "server/base/thread_role.h"
-#include "server/engine/bus.h"
-#include "server/engine/dedupe_table.h"
 #include "server/engine/directory.h"
-#include "server/engine/feed.h"
-#include "server/engine/presence.h"
+#include "server/engine/feed_table.h"
+#include "server/engine/mail.h"
+#include "server/engine/memory_budget.h"
+#include "server/engine/post_office.h"
+#include "server/engine/publish_desk.h"
 #include "server/engine/session.h"
-#include "server/engine/topic.h"
+#include "server/engine/session_table.h"
+#include "server/engine/topic_store.h"
 #include "server/engine/turns.h"
 #include "server/metrics/metrics.h"
 
@@ -49,6 +47,7 @@ class Shard {
   size_t index() const { return index_; }
   Engine& engine() const { return *engine_; }
   const EngineOptions& options() const;
+  const Clock& clock() const;
   // Runs `task` on this shard's thread, soon, in the order of posting from one thread.
   void Post(Task task);
   // The loop's Asio side: sockets and timers of this shard belong to it.
@@ -56,24 +55,23 @@ class Shard {
   // True on this shard's thread.
   bool IsCurrent() const { return role_.IsCurrent(); }
 
-  // --- Runs on: shard thread.
+  // --- For transports. Runs on: shard thread.
 
   // The session starts following the empty topic at its head. The shard owns it; it ends itself
   // (Session::End).
   Session* OpenSession(SessionOptions options);
-
   // Now, for a frame that was just read.
   Arrival ArrivalNow() const;
-
   // Calls `ticker` every kTickInterval with the time, until the shard stops.
   void AddTicker(absl::AnyInvocable<void(TimePoint)> ticker);
-
   // Calls `submit` after the turns of each flush, until the shard stops: what they have put
   // aside to be sent together can go.
   void AfterWakes(absl::AnyInvocable<void()> submit);
-
+  // To be called between two sockets that are read one after the other: flushes at once where what
+  // was read so far might overrun a session that keeps up.
+  void FlushIfHurried();
   ShardMetrics& metrics() const { return *metrics_; }
-  const Clock& clock() const;
+  MemoryMeter& memory() { return memory_; }
 
   // --- For the rest of the engine. Runs on: shard thread, unless said otherwise.
 
@@ -92,142 +90,63 @@ class Shard {
   // What has to be looked at every kTickInterval.
   void Tick(TimePoint now);
 
-  // Runs `task` on another shard's thread. Tasks for the same shard leave together at the end of
-  // the burst, in order. For this shard itself: runs it at once.
-  void SendTo(size_t shard, Task task);
   // Makes sure that a flush comes behind the handlers that are ready now.
   void ScheduleFlush();
-  // Wakes the session in the next round; AddAnswered: in the next flush, before those of a round.
-  void AddReady(Session* session);
-  void AddAnswered(Session* session);
+  // Makes sure that it comes before the next socket is read.
+  void HurryFlush() { hurried_ = true; }
+  // Gives the session a turn in the next round, or where `first`, in the next flush before those of
+  // a round.
+  void Add(Session* session, bool first);
 
-  // A publication that has reached its home.
-  void PublishHere(Publication publication);
-  // Topics whose home is here; created where there is none.
-  Topic& TopicHere(std::string_view name);
-  Topic* FindTopicHere(std::string_view name);
+  // Deals with mail from shard `from`.
+  void Receive(size_t from, Mail mail);
+
+  SessionTable& sessions() { return sessions_; }
+  FeedTable& feeds() { return feeds_; }
+  TopicStore& topics() { return topics_; }
+  PublishDesk& publish_desk() { return publish_desk_; }
+  PostOffice& mail() { return mail_; }
   Directory& directory() { return directory_; }
-  DedupeTable& direct_dedupe() { return direct_dedupe_; }
+  const OutletContext& outlet_context() const { return outlet_context_; }
 
-  // The feed of a topic on this shard; asks for it at the topic's home where there is none.
-  Feed* FeedOf(std::string_view topic, const Encoding* encoding);
-  Feed* FindFeed(std::string_view topic, const Encoding* encoding);
-  // Gives a feed back that may have lost its last follower.
-  void ReleaseFeed(Feed* feed);
-  // Asks the home to let the feed's log reach as far back as it can; then its waiting followers
-  // start.
-  void ExtendFeed(Feed* feed);
-  // The log that this feed reads has moved (said by the topic, where this is its home).
-  void FeedMoved(std::string_view topic, const Encoding* encoding);
-  // The same, from the topic's home on another shard.
-  void ApplyToFeed(std::string_view topic, const Encoding* encoding, uint64_t epoch,
-                   const LogDelta& delta);
-  // One of this shard's topics has a log that moved.
-  void TopicMoved(Topic* topic) {
-    dirty_topics_.push_back(topic);
-    ScheduleFlush();
-  }
-  // The topic's home has answered FeedOf.
-  void StartFeed(std::string_view topic, const Encoding* encoding, uint64_t ticket,
-                 const FeedStart& start);
-  // The followers of a feed that wait for their start get it.
-  void StartFollowers(Feed* feed);
-  // Tells the topic's home what the feed has handed over, where that is news.
-  void ReportHanded(Feed* feed);
-  // The feed of the empty topic that is always here: its epoch and head are known at once.
-  const Feed& empty_topic() const { return *empty_topic_; }
-
-  Session* FindSession(uint64_t id);
-  // Destroys the session.
-  void CloseSession(Session* session);
-  size_t session_count() const { return sessions_.size(); }
-
-  // Adds what is known here to the answer and passes it on.
-  void CollectPresence(std::shared_ptr<PresenceQuestion> question);
-  // The answer has come back to who asked.
-  void AnswerPresence(const PresenceQuestion& question);
-
-  // Closes this shard's sessions as Engine::Drain says.
-  void StartDrain(std::chrono::milliseconds spread, Task done);
-  // How long a session should wait before it comes back: its own slot.
-  std::chrono::milliseconds ReconnectSlot(uint64_t session_id) const;
-
-  // Logs whose home is here have grown or shrunk by so many bytes.
-  void AccountLogMemory(int64_t bytes);
-  // Lets the largest log of this shard give way.
-  void ShrinkLargestLog();
-
-  // What Peek lends out, and scratch space; one user at a time.
-  struct Segment {
-    enum class Source : uint8_t { kNotes, kMailbox, kTopic } source;
-    Subscription* subscription;
-    EventRun run;
-  };
-  struct Lent {
-    std::vector<Slice> slices;
-    std::vector<Segment> segments;
-    size_t bytes = 0;
-    std::string cut_bytes;  // the rest of a cut event, where its own memory may be gone
-  };
-  Lent& lent() { return lent_; }
+  // Scratch space. It is the caller's until the caller uses anything else of the shard.
   v1::Event& scratch_event() {
     scratch_event_.Clear();
     return scratch_event_;
   }
   std::string& scratch_bytes() { return scratch_bytes_; }
-  // True once in kDeliverySamples calls.
-  bool SampleDelivery() { return ++delivery_samples_ % kDeliverySamples == 0; }
 
  private:
-  static constexpr uint64_t kDeliverySamples = 16;
-  using Feeds = absl::InlinedVector<std::unique_ptr<Feed>, 1>;
+  class MailReader;
 
-  void Flush();
-  // Over the dirty feeds, or only over those that go first. Returns the most events that any
-  // brought.
-  uint64_t BeginPasses(bool only_first);
-  void SendOutboxes();
   void ArmTimer();
-  void TickSecond(TimePoint now);
-  void DrainSome();
-  void MarkFeedDirty(Feed* feed);
-  void DeliverDirect(Publication publication);
-  void HandOut(v1::Message* message, TimePoint at, std::span<const SessionRef> recipients);
+  void Flush();
 
   Engine* const engine_;
   const size_t index_;
   ShardMetrics* const metrics_;
   ThreadRole role_;
+  // Outlives what still lies in the loop: that may tell it what it kept.
+  MemoryMeter memory_;
   boost::asio::io_context io_{1};
   boost::asio::steady_timer timer_{io_};
   std::vector<absl::AnyInvocable<void(TimePoint)>> tickers_;
-  uint64_t ticks_ = 0;
 
-  // Sessions go before feeds and feeds before topics: each refers to the next.
-  StringMap<std::unique_ptr<Topic>> topics_;
-  StringMap<Feeds> feeds_;
-  Feed* empty_topic_ = nullptr;
-  uint64_t last_feed_ticket_ = 0;
-  Turns turns_;
-  absl::flat_hash_map<uint64_t, std::unique_ptr<Session>> sessions_;
-  std::vector<uint64_t> expecting_hello_[2];  // since this tick, and since the one before
-
-  Directory directory_;
-  DedupeTable direct_dedupe_;
-
-  bool flush_scheduled_ = false;
-  std::vector<Topic*> dirty_topics_;
-  std::vector<Feed*> dirty_feeds_;
-  std::vector<std::vector<Task>> outboxes_;  // by shard
-
-  bool draining_ = false;
-  size_t drain_per_tick_ = 0;
-  Task drain_done_;
-
-  Lent lent_;
+  Loan loan_;
   v1::Event scratch_event_;
   std::string scratch_bytes_;
-  uint64_t delivery_samples_ = 0;
+  const OutletContext outlet_context_;
+  Turns turns_;
+  bool flush_scheduled_ = false;
+  bool hurried_ = false;
+
+  // Sessions go before feeds and feeds before topics: each refers to the next.
+  PostOffice mail_;
+  Directory directory_;
+  PublishDesk publish_desk_;
+  TopicStore topics_;
+  FeedTable feeds_;
+  SessionTable sessions_;
 };
 
 }  // namespace crier

@@ -10,181 +10,354 @@
 namespace crier {
 namespace {
 
-// An empty topic that nobody follows is kept a while, for its epoch: a client that comes back to it
-// is then told that it missed nothing.
-constexpr std::chrono::minutes kKeptEmpty{10};
+// A slice is a turn's worth of encoding, of the order of 100 us.
+constexpr size_t kSliceBytes = 16 << 10;
+// Of those that resume at about the same place, most get what the first one had encoded.
+constexpr size_t kKeptSlices = 16;
+// The store's table: a pointer and its control byte, at a load of a half.
+constexpr size_t kTableSlot = 2 * (2 * sizeof(void*) + 1);
+// So few events cannot overrun anybody.
+constexpr uint64_t kFewEvents = 64;
 
 }  // namespace
 
-Topic::Topic(Shard* home, std::string name)
-    : home_(home),
+struct Topic::EncodedLog {
+  const Encoding* encoding;
+  EventLog log;
+  std::vector<LogSlice> slices;  // older events than the log's, the newest slice last
+};
+
+// What only a topic has that somebody follows.
+struct Topic::Followed {
+  explicit Followed(Histogram* seconds) : handed(seconds) {}
+
+  std::vector<std::unique_ptr<EncodedLog>> logs;  // besides the canonical one
+  struct Reader {
+    size_t shard;
+    const Encoding* encoding;
+  };
+  std::vector<Reader> readers;
+  const std::shared_ptr<FollowerCount> follower_count = std::make_shared<FollowerCount>(0);
+  HandedTracker handed;
+  uint64_t untold = 0;  // events since the feeds were told last
+  HeldSessions held;
+  // Sessions by user, of those that have one.
+  StringMap<uint32_t> users;
+  size_t user_bytes = 0;
+};
+
+Topic::Topic(Shard* home, std::string name, uint64_t epoch)
+    : last_used(home->clock().Now()),
+      home_(home),
       name_(std::move(name)),
-      epoch_(home->engine().NewEpoch()),
-      handed_(&home->metrics().ws_broadcast_seconds),
-      dedupe_(home->options().dedupe_window, home->options().dedupe_entries),
-      last_used_(home->clock().Now()) {
-  logs_.push_back(std::make_unique<EncodedLog>(EncodedLog{
-      .encoding = &CanonicalEncoding(), .log = EventLog(home->options().topic_log), .shards = {}}));
+      epoch_(epoch),
+      canonical_(home->options().topic_log) {
   home_->metrics().topics.Add(1);
+  Account();
 }
 
 Topic::~Topic() {
-  home_->AccountLogMemory(-static_cast<int64_t>(accounted_));
+  home_->memory().Add(MemoryKind::kLogs, -static_cast<int64_t>(accounted_logs_));
+  home_->memory().Add(MemoryKind::kTopics, -static_cast<int64_t>(accounted_rest_));
   home_->metrics().topics.Add(-1);
 }
 
-void Topic::Publish(Publication publication) {
+PublishResult Topic::Publish(Publication* publication) {
   // Runs on: home shard thread
   assert(home_->IsCurrent());
   const TimePoint now = home_->clock().Now();
-  v1::Message& message = publication.message;
-  std::string key;
-  if (!message.id().empty() && !publication.publisher.empty()) {
-    key = DedupeTable::Key(publication.publisher, message.id());
-    if (const PublishResult* first = dedupe_.Find(key, now)) {
-      PublishResult result = *first;
-      result.duplicate = true;
-      if (publication.done) publication.done(result);
-      return;
-    }
-  }
-
-  const uint64_t offset = canonical().head() + 1;
+  const TimePoint received_at = publication->arrival.at;
+  v1::Message& message = publication->message;
+  const uint64_t offset = canonical_.head() + 1;
   message.set_offset(offset);
   message.set_epoch(epoch_);
   v1::Event& event = home_->scratch_event();
   event.mutable_message()->Swap(&message);
-  std::string& bytes = home_->scratch_bytes();
-  for (const auto& encoded : logs_) {
-    bytes.clear();
-    encoded->encoding->Append(event, &bytes);
-    encoded->log.Append(bytes, publication.arrival.at);
+  Append(&canonical_, CanonicalEncoding(), event, received_at);
+  PublishResult result{.epoch = epoch_, .offset = offset};
+  if (followed_ == nullptr) {
+    home_->metrics().ws_broadcast_seconds.Observe(Seconds(now - received_at));
+  } else {
+    for (const auto& encoded : followed_->logs) {
+      Append(&encoded->log, *encoded->encoding, event, received_at);
+    }
+    followed_->handed.Published(offset, received_at, now);
+    result.recipients = followed_->follower_count->load(std::memory_order_relaxed);
+    if (Congested()) followed_->held.Hold(home_, publication->reply.session);
+    // Before the tail can pass a cursor that keeps up.
+    if (++followed_->untold >= home_->options().topic_log.events / 4 ||
+        followed_->untold * average_bytes() >= home_->options().topic_log.bytes / 4) {
+      home_->HurryFlush();
+    }
+    MarkDirty();
   }
-  last_used_ = now;
+  last_used = now;
   Account();
-  handed_.Published(offset, publication.arrival.at, now);
-  MarkDirty();
-
-  const PublishResult result{.outcome = Outcome::kOk,
-                             .detail = {},
-                             .epoch = epoch_,
-                             .offset = offset,
-                             .recipients = follower_count_->load(std::memory_order_relaxed)};
-  if (!key.empty()) dedupe_.Remember(std::move(key), result, now);
-  if (publication.done) publication.done(result);
+  return result;
 }
 
+void Topic::Append(EventLog* log, const Encoding& encoding, const v1::Event& event, TimePoint at) {
+  std::string& bytes = home_->scratch_bytes();
+  bytes.clear();
+  Encode(encoding, event, &bytes);
+  log->Append(bytes, at);
+}
+
+// Appends the event to *out, never nothing: what an encoding has no form for is a gap of one event,
+// so that nobody waits for it.
+void Topic::Encode(const Encoding& encoding, const v1::Event& event, std::string* out) {
+  const size_t before = out->size();
+  encoding.Append(event, out);
+  if (out->size() > before) return;
+  v1::Event instead;
+  v1::Gap& gap = *instead.mutable_gap();
+  gap.set_topic(name_);
+  gap.set_epoch(epoch_);
+  gap.set_first(event.message().offset());
+  gap.set_last(event.message().offset());
+  gap.set_reason(v1::UNENCODABLE);
+  encoding.Append(instead, out);
+  assert(out->size() > before);
+  home_->metrics().events_skipped[static_cast<size_t>(SkipKind::kUnencodable)].Add();
+}
+
+// --- Feeds.
+
 FeedStart Topic::AddFeed(size_t shard, const Encoding* encoding) {
-  EncodedLog* encoded = Find(encoding);
-  if (encoded == nullptr) {
-    logs_.push_back(std::make_unique<EncodedLog>(
-        EncodedLog{.encoding = encoding,
-                   .log = EventLog(home_->options().topic_log, canonical().head()),
-                   .shards = {}}));
-    encoded = logs_.back().get();
+  if (followed_ == nullptr) {
+    followed_ = std::make_unique<Followed>(&home_->metrics().ws_broadcast_seconds);
   }
-  encoded->shards.push_back(shard);
-  handed_.AddReader(shard, encoding, encoded->log.head());
+  const EventLog* log = &canonical_;
+  if (encoding != &CanonicalEncoding()) {
+    EncodedLog* encoded = Find(encoding);
+    if (encoded == nullptr) {
+      followed_->logs.push_back(std::make_unique<EncodedLog>(
+          EncodedLog{.encoding = encoding,
+                     .log = EventLog(home_->options().topic_log, canonical_.head()),
+                     .slices = {}}));
+      encoded = followed_->logs.back().get();
+    }
+    log = &encoded->log;
+  }
+  followed_->readers.push_back({.shard = shard, .encoding = encoding});
+  followed_->handed.AddReader(shard, encoding, log->head());
+  Account();
   FeedStart start;
   start.epoch = epoch_;
-  start.follower_count = follower_count_;
+  start.follower_count = followed_->follower_count;
   if (shard == home_->index()) {
-    start.home_log = &encoded->log;
+    start.home_log = log;
   } else {
-    start.snapshot = encoded->log.Snapshot();
+    start.snapshot = log->Snapshot();
   }
   return start;
 }
 
 void Topic::RemoveFeed(size_t shard, const Encoding* encoding) {
-  EncodedLog* encoded = Find(encoding);
-  assert(encoded != nullptr);
-  std::erase(encoded->shards, shard);
-  last_used_ = home_->clock().Now();
-  handed_.RemoveReader(shard, encoding, last_used_);
-  if (encoded->shards.empty() && encoding != &CanonicalEncoding()) {
-    std::erase_if(logs_, [&](const auto& other) { return other.get() == encoded; });
-    Account();
+  assert(followed_ != nullptr);
+  std::erase_if(followed_->readers, [&](const auto& reader) {
+    return reader.shard == shard && reader.encoding == encoding;
+  });
+  last_used = home_->clock().Now();
+  followed_->handed.RemoveReader(shard, encoding, last_used);
+  ReleaseHeld();
+  const bool still = std::any_of(followed_->readers.begin(), followed_->readers.end(),
+                                 [&](const auto& reader) { return reader.encoding == encoding; });
+  if (!still) {
+    std::erase_if(followed_->logs,
+                  [&](const auto& encoded) { return encoded->encoding == encoding; });
   }
-}
-
-void Topic::ExtendBack(const Encoding* encoding) {
-  EncodedLog* encoded = Find(encoding);
-  if (encoded == nullptr || encoded->log.tail() <= canonical().tail()) return;
-  EventLog longer(home_->options().topic_log, canonical().tail() - 1);
-  v1::ServerFrame frame;
-  std::string bytes;
-  for (uint64_t offset = canonical().tail(); offset <= canonical().head(); ++offset) {
-    const EventRun run = canonical().Read(offset, 0);
-    frame.ParseFromArray(run.data, static_cast<int>(run.size));
-    bytes.clear();
-    encoding->Append(frame.events(0), &bytes);
-    longer.Append(bytes, canonical().ReceivedAt(offset));
-  }
-  encoded->log.ReplaceWith(std::move(longer));
+  if (followed_->readers.empty()) followed_.reset();
   Account();
-  MarkDirty();
-  TellFeeds();
 }
 
 void Topic::Handed(size_t shard, const Encoding* encoding, uint64_t offset) {
-  handed_.Handed(shard, encoding, offset, home_->clock().Now());
+  if (followed_ == nullptr) return;
+  followed_->handed.Handed(shard, encoding, offset, home_->clock().Now());
+  ReleaseHeld();
+}
+
+void Topic::ReleaseHeld() {
+  if (!followed_->held.empty() && !Congested()) followed_->held.ReleaseAll(home_);
+}
+
+size_t Topic::average_bytes() const {
+  const uint64_t kept = canonical_.head() + 1 - canonical_.tail();
+  return kept == 0 ? 0 : canonical_.bytes() / kept;
+}
+
+bool Topic::Congested() const {
+  const LogLimits& limits = home_->options().topic_log;
+  const uint64_t behind = canonical_.head() - followed_->handed.handed_by_all(canonical_.head());
+  if (behind < kFewEvents) return false;
+  return behind > limits.events / 2 || behind * average_bytes() > limits.bytes / 2;
 }
 
 void Topic::TellFeeds() {
-  for (const auto& encoded : logs_) {
+  if (followed_ == nullptr) return;
+  followed_->untold = 0;
+  const auto tell = [this](const Encoding* encoding, EventLog* log) {
     LogDelta delta;
     bool taken = false;
-    for (const size_t shard : encoded->shards) {
-      if (shard == home_->index()) {
-        home_->FeedMoved(name_, encoded->encoding);
+    for (const Followed::Reader& reader : followed_->readers) {
+      if (reader.encoding != encoding) continue;
+      if (reader.shard == home_->index()) {
+        home_->feeds().Moved(name_, encoding);
         continue;
       }
-      if (!std::exchange(taken, true)) delta = encoded->log.TakeDelta();
-      home_->SendTo(shard, [&target = home_->engine().shard(shard), name = name_,
-                            encoding = encoded->encoding, epoch = epoch_,
-                            delta] { target.ApplyToFeed(name, encoding, epoch, delta); });
+      if (!std::exchange(taken, true)) delta = log->TakeDelta();
+      home_->mail().Send(reader.shard, LogMovedMail{name_, encoding, epoch_, delta});
     }
+  };
+  tell(&CanonicalEncoding(), &canonical_);
+  for (const auto& encoded : followed_->logs) tell(encoded->encoding, &encoded->log);
+}
+
+// --- Slices.
+
+LogSlice Topic::Slice(const Encoding* encoding, uint64_t from) {
+  from = std::max(from, canonical_.tail());
+  if (from > canonical_.head()) return {.chunk = {}, .first = from, .last = from - 1};
+  EncodedLog* encoded = Find(encoding);
+  assert(encoded != nullptr);
+  for (const LogSlice& kept : encoded->slices) {
+    if (kept.first <= from && from <= kept.last) {
+      return {.chunk = kept.chunk, .first = from, .last = kept.last};
+    }
+  }
+  // About as many events as fit; one always does.
+  v1::ServerFrame frame;
+  size_t bytes = 0;
+  LogSlice slice{.chunk = {}, .first = from, .last = from};
+  std::vector<std::string> events;
+  for (uint64_t offset = from; offset <= canonical_.head() && bytes < kSliceBytes; ++offset) {
+    const EventRun run = canonical_.Read(offset, 0);
+    frame.ParseFromArray(run.data, static_cast<int>(run.size));
+    Encode(*encoding, frame.events(0), &events.emplace_back());
+    bytes += events.back().size();
+    slice.last = offset;
+  }
+  slice.chunk = Chunk::Create(from, bytes, events.size(), canonical_.ReceivedAt(from));
+  for (uint64_t offset = from; offset <= slice.last; ++offset) {
+    slice.chunk->TryAppend(events[offset - from], canonical_.ReceivedAt(offset));
+  }
+  if (encoded->slices.size() == kKeptSlices) encoded->slices.erase(encoded->slices.begin());
+  encoded->slices.push_back(slice);
+  Account();
+  return slice;
+}
+
+void Topic::DropSlices() {
+  if (followed_ == nullptr) return;
+  for (const auto& encoded : followed_->logs) encoded->slices = {};
+  Account();
+}
+
+// --- Presence.
+
+void Topic::AddFollower(const std::string& user) {
+  if (followed_ == nullptr) return;
+  if (++followed_->users[user] == 1) followed_->user_bytes += user.size();
+  Account();
+}
+
+void Topic::RemoveFollower(const std::string& user) {
+  if (followed_ == nullptr) return;
+  const auto found = followed_->users.find(user);
+  if (found == followed_->users.end() || --found->second > 0) return;
+  followed_->user_bytes -= user.size();
+  followed_->users.erase(found);
+  Account();
+}
+
+uint64_t Topic::followers() const {
+  return followed_ == nullptr ? 0 : followed_->follower_count->load(std::memory_order_relaxed);
+}
+
+void Topic::DescribePresence(size_t most, v1::Presence* presence) const {
+  if (followed_ == nullptr) return;
+  presence->set_sessions(followed_->follower_count->load(std::memory_order_relaxed));
+  for (const auto& [user, sessions] : followed_->users) {
+    if (static_cast<size_t>(presence->users_size()) == most) break;
+    presence->add_users(user);
   }
 }
 
-bool Topic::Expire(TimePoint now) {
-  bool moved = false;
-  bool followed = false;
-  for (const auto& encoded : logs_) {
-    moved |= encoded->log.ExpireBefore(now);
-    followed |= !encoded->shards.empty();
+// --- Giving way.
+
+void Topic::Expire(TimePoint now) {
+  bool moved = canonical_.ExpireBefore(now);
+  if (followed_ != nullptr) {
+    for (const auto& encoded : followed_->logs) moved |= encoded->log.ExpireBefore(now);
   }
-  dedupe_.Expire(now);
   Account();
   if (moved) MarkDirty();
-  const bool empty = canonical().tail() > canonical().head() && dedupe_.empty();
-  return followed || !empty || now - last_used_ < kKeptEmpty;
 }
 
 void Topic::Shrink() {
-  for (const auto& encoded : logs_) encoded->log.Shrink();
+  // Who keeps up loses nothing.
+  const uint64_t keep_from = followed_ == nullptr
+                                 ? canonical_.head() + 1
+                                 : followed_->handed.handed_by_all(canonical_.head()) + 1;
+  canonical_.Shrink(keep_from);
+  if (followed_ != nullptr) {
+    for (const auto& encoded : followed_->logs) encoded->log.Shrink(keep_from);
+  }
   Account();
   MarkDirty();
 }
 
-Topic::EncodedLog* Topic::Find(const Encoding* encoding) {
-  for (const auto& encoded : logs_) {
+TimePoint Topic::oldest() const {
+  if (canonical_.tail() > canonical_.head()) return last_used;
+  return canonical_.ReceivedAt(canonical_.tail());
+}
+
+bool Topic::FollowedIn(const Encoding* encoding) const {
+  return followed_ != nullptr && Find(encoding) != nullptr;
+}
+
+Topic::EncodedLog* Topic::Find(const Encoding* encoding) const {
+  for (const auto& encoded : followed_->logs) {
     if (encoded->encoding == encoding) return encoded.get();
   }
   return nullptr;
 }
 
 void Topic::MarkDirty() {
-  if (!std::exchange(dirty, true)) home_->TopicMoved(this);
+  if (followed_ != nullptr && !std::exchange(dirty, true)) home_->topics().MarkMoved(this);
+}
+
+size_t Topic::MemoryOfLogs() const {
+  size_t memory = canonical_.memory();
+  if (followed_ == nullptr) return memory;
+  for (const auto& encoded : followed_->logs) {
+    memory += encoded->log.memory();
+    for (const LogSlice& slice : encoded->slices) memory += slice.chunk->memory();
+  }
+  return memory;
+}
+
+size_t Topic::MemoryOfRest() const {
+  constexpr size_t kOfUser = 2 * (sizeof(std::pair<std::string, uint32_t>) + 1);
+  size_t memory = sizeof(Topic) + kTableSlot + name_.size();
+  if (followed_ != nullptr) {
+    memory += sizeof(Followed) + followed_->logs.size() * sizeof(EncodedLog) +
+              followed_->users.size() * kOfUser + followed_->user_bytes;
+  }
+  return memory;
 }
 
 void Topic::Account() {
-  size_t memory = 0;
-  for (const auto& encoded : logs_) memory += encoded->log.memory();
-  if (memory == accounted_) return;
-  home_->AccountLogMemory(static_cast<int64_t>(memory) - static_cast<int64_t>(accounted_));
-  accounted_ = memory;
+  const auto logs = static_cast<uint32_t>(MemoryOfLogs());
+  const auto rest = static_cast<uint32_t>(MemoryOfRest());
+  if (logs != accounted_logs_) {
+    home_->memory().Add(MemoryKind::kLogs, int64_t{logs} - accounted_logs_);
+    accounted_logs_ = logs;
+  }
+  if (rest != accounted_rest_) {
+    home_->memory().Add(MemoryKind::kTopics, int64_t{rest} - accounted_rest_);
+    accounted_rest_ = rest;
+  }
 }
 
 }  // namespace crier

@@ -3,6 +3,7 @@
 #ifndef CRIER_SERVER_ENGINE_TOPIC_H_
 #define CRIER_SERVER_ENGINE_TOPIC_H_
 
+#include <boost/intrusive/list_hook.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,81 +11,122 @@
 #include <vector>
 
 #include "crier/v1/message.pb.h"
+#include "server/base/string_map.h"
 #include "server/engine/bus.h"
-#include "server/engine/dedupe_table.h"
 #include "server/engine/encoding.h"
 #include "server/engine/event_log.h"
 #include "server/engine/feed.h"
 #include "server/engine/handed_tracker.h"
+#include "server/engine/held_sessions.h"
 
 namespace crier {
 
 class Shard;
 
-// Runs on: the home shard's thread, all of it.
-class Topic {
+// Links a topic into one of its store's lists: by use, and by when it is looked at next.
+struct UseTag;
+struct DueTag;
+template <class Tag>
+using TopicHook =
+    boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>,
+                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+// Older events in the encoding of who resumes.
+struct LogSlice {
+  ChunkPtr chunk;      // null: nothing is kept from `first` on
+  uint64_t first = 0;  // what is to be sent next
+  uint64_t last = 0;   // the last one in the chunk
+};
+
+// Small while nobody follows it: there may be a million. Runs on: the home shard's thread.
+class Topic : public TopicHook<UseTag>, public TopicHook<DueTag> {
  public:
-  Topic(Shard* home, std::string name);
+  // `home` outlives the topic. `epoch`: of this life of it.
+  Topic(Shard* home, std::string name, uint64_t epoch);
   ~Topic();
   Topic(const Topic&) = delete;
   Topic& operator=(const Topic&) = delete;
 
   const std::string& name() const { return name_; }
   uint64_t epoch() const { return epoch_; }
+  // The log that every topic has.
+  const EventLog& canonical() const { return canonical_; }
+  // Some shard has a feed of it.
+  bool followed() const { return followed_ != nullptr; }
+  // Sessions that follow.
+  uint64_t followers() const;
+  // What its logs keep, in bytes of memory.
+  size_t log_memory() const { return MemoryOfLogs(); }
+  // The same in an encoding other than the canonical one.
+  bool FollowedIn(const Encoding* encoding) const;
 
   // Gives the message its offset, encodes it once per encoding that is followed, and appends it.
-  // Calls publication.done.
-  void Publish(Publication publication);
+  // Takes the message. While followers that keep up are far behind, the publisher is held.
+  PublishResult Publish(Publication* publication);
+
+  // --- Feeds.
 
   // A shard begins to follow in this encoding; the log is created with its first follower. Where
   // the shard is the home itself, the feed reads the log in place.
   FeedStart AddFeed(size_t shard, const Encoding* encoding);
   // The last follower in an encoding takes its log along.
   void RemoveFeed(size_t shard, const Encoding* encoding);
-
-  // Makes the log of an encoding reach as far back as the canonical one, for a client that resumes.
-  // Tells the replicas.
-  void ExtendBack(const Encoding* encoding);
-
   // A shard has handed over everything up to `offset`.
   void Handed(size_t shard, const Encoding* encoding, uint64_t offset);
-
   // Tells the feeds on all shards that the logs have moved. Once per burst, not per event.
   void TellFeeds();
 
-  // Drops what is past its age. Returns false where nothing is left to keep the topic for.
-  bool Expire(TimePoint now);
-  // Gives way to others: drops about half of the logs' memory.
+  // A few events from `from` on, encoded anew; or, where it is there, what was encoded for others
+  // that resumed a moment ago. REQUIRES: followed in this encoding.
+  LogSlice Slice(const Encoding* encoding, uint64_t from);
+  // Forgets what Slice keeps.
+  void DropSlices();
+
+  // --- Presence.
+
+  void AddFollower(const std::string& user);
+  void RemoveFollower(const std::string& user);
+  // How many sessions follow, and of which users: at most `most` of these.
+  void DescribePresence(size_t most, v1::Presence* presence) const;
+
+  // --- Giving way.
+
+  // Drops what is past its age.
+  void Expire(TimePoint now);
+  // Drops about half of the logs' memory, but nothing that a follower which keeps up is yet to get.
   void Shrink();
+  // When there is something to expire, or where there is nothing, when the topic was used last.
+  TimePoint oldest() const;
 
-  // The log that every topic has.
-  const EventLog& canonical() const { return logs_.front()->log; }
-  size_t memory() const { return accounted_; }
-
-  // --- The shard's.
-  bool dirty = false;  // in the shard's list of topics whose feeds are to be told
+  // --- The store's.
+  TimePoint last_used;
+  bool dirty = false;  // in the list of topics whose feeds are to be told
 
  private:
-  struct EncodedLog {
-    const Encoding* encoding;
-    EventLog log;
-    std::vector<size_t> shards;  // that follow it
-  };
+  struct Followed;
+  struct EncodedLog;
 
-  EncodedLog* Find(const Encoding* encoding);
+  EncodedLog* Find(const Encoding* encoding) const;
+  void Append(EventLog* log, const Encoding& encoding, const v1::Event& event, TimePoint at);
+  void Encode(const Encoding& encoding, const v1::Event& event, std::string* out);
+  // Of the events kept.
+  size_t average_bytes() const;
+  // Followers that keep up have so much before them that more might overrun them.
+  bool Congested() const;
+  void ReleaseHeld();
   void MarkDirty();
-  // Tells the shard how the logs' memory has changed.
+  // Tells the meter how much the topic keeps.
   void Account();
+  size_t MemoryOfLogs() const;
+  size_t MemoryOfRest() const;
 
   Shard* const home_;
   const std::string name_;
   const uint64_t epoch_;
-  std::vector<std::unique_ptr<EncodedLog>> logs_;  // the first is the canonical one
-  const std::shared_ptr<FollowerCount> follower_count_ = std::make_shared<FollowerCount>(0);
-  HandedTracker handed_;
-  DedupeTable dedupe_;
-  size_t accounted_ = 0;
-  TimePoint last_used_;
+  EventLog canonical_;
+  std::unique_ptr<Followed> followed_;
+  uint32_t accounted_logs_ = 0;
+  uint32_t accounted_rest_ = 0;
 };
 
 }  // namespace crier

@@ -22,15 +22,17 @@ namespace crier {
 // is destroyed.
 class Turns {
  public:
-  // After so many turns other handlers run: a broadcast to many thousands must not keep a newly
-  // readable socket waiting.
+  // After so many turns, or turns that lent so many bytes, other handlers run: a broadcast to many
+  // thousands must not keep a newly readable socket waiting, nor must those that resume.
   static constexpr int kPerRun = 256;
+  static constexpr size_t kBytesPerRun = 1 << 20;
   // Of these, sessions with answers go first, but not so many that broadcasts would stand still.
   static constexpr int kMostFirst = 192;
 
   // `clock` outlives the turns. `gather_time`: see EngineOptions. `pause_is_over` is called when
   // MayBroadcast, which said no because of a pause, says yes.
-  Turns(boost::asio::io_context& io, const Clock& clock, Duration gather_time,
+  // `loan` is the shard's.
+  Turns(boost::asio::io_context& io, const Clock& clock, Duration gather_time, Loan* loan,
         absl::AnyInvocable<void()> pause_is_over);
 
   void AddFirst(Session* session) { first_.push_back(*session); }
@@ -48,6 +50,20 @@ class Turns {
   // Gives turns (Session::Wake), at most kPerRun of them.
   void Run();
 
+  // A moment at which everybody who waits now has had a turn, and a second one where the first was
+  // not enough.
+  struct Mark {
+    uint64_t first;  // so many turns of those with answers are over
+    uint64_t round;  // and this round
+  };
+  Mark MarkWaiting() const { return {given_first_ + first_.size(), rounds_ + 2}; }
+  // Also where nobody waits any more.
+  bool Reached(const Mark& mark) const {
+    if (!waiting()) return true;
+    return (first_.empty() || given_first_ >= mark.first) &&
+           (rounds_ > mark.round || (rounds_ == mark.round && round_is_over()));
+  }
+
   // Somebody waits for a turn.
   bool waiting() const { return !first_.empty() || !round_.empty() || !next_round_.empty(); }
   bool pausing() const { return pausing_; }
@@ -60,6 +76,9 @@ class Turns {
   List round_;
   List next_round_;
   std::vector<absl::AnyInvocable<void()>> after_run_;
+  uint64_t rounds_ = 0;       // begun
+  uint64_t given_first_ = 0;  // turns
+  Loan& loan_;
   RoundPace pace_;
   bool pausing_ = false;
   boost::asio::steady_timer pause_;

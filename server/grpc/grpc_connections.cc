@@ -1,5 +1,6 @@
 #include "server/grpc/grpc_connections.h"
 
+#include <chrono>
 #include <utility>
 
 #include "server/grpc/http2_connection.h"
@@ -7,8 +8,12 @@
 namespace crier {
 
 GrpcConnections::GrpcConnections(Shard* shard, const GrpcOptions* options,
-                                 const MethodTable* methods)
-    : ConnectionSet(shard), options_(*options), methods_(*methods) {}
+                                 const MethodTable* methods, const TlsContext* tls)
+    : ConnectionSet(shard),
+      options_(*options),
+      methods_(*methods),
+      tls_context_(tls),
+      violations_(&shard->metrics()) {}
 
 GrpcConnections::~GrpcConnections() { DestroyConnections(); }
 
@@ -21,29 +26,21 @@ void GrpcConnections::Mark(Http2Connection* connection, bool in_turn) {
   });
 }
 
-std::string GrpcConnections::TakeBuffer() {
-  if (spare_buffers_.empty()) return {};
-  std::string buffer = std::move(spare_buffers_.back());
-  spare_buffers_.pop_back();
-  spare_bytes_ -= buffer.capacity();
-  return buffer;
-}
-
-void GrpcConnections::GiveBackBuffer(std::string buffer) {
-  if (spare_bytes_ + buffer.capacity() > kMostSpareBytes) return;
-  buffer.clear();
-  spare_bytes_ += buffer.capacity();
-  spare_buffers_.push_back(std::move(buffer));
+TimePoint GrpcConnections::EndOfLife() {
+  if (options_.max_connection_age.count() == 0) return TimePoint::max();
+  std::uniform_real_distribution<double> share(0.9, 1.1);
+  return poller().now() +
+         std::chrono::duration_cast<Duration>(options_.max_connection_age * share(random_));
 }
 
 void GrpcConnections::FlushMarked() {
-  // Only these: a connection that has more than one flush takes is marked again, for the next.
+  // Only these: a connection that has more than one flush takes is marked again for the next flush.
   decltype(marked_) now;
   now.swap(marked_);
   while (!now.empty()) {
     Http2Connection& connection = now.front();
     now.pop_front();
-    connection.FlushInto(&sends());
+    Guard(&connection, [this, &connection] { connection.FlushInto(&sends()); });
   }
   sends().Submit();
 }

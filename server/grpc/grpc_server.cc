@@ -3,23 +3,27 @@
 #include <nghttp2/nghttp2.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "crier/v1/messaging.pb.h"
 #include "server/grpc/http2_connection.h"
 #include "server/grpc/reflection_service.h"
+#include "server/grpc/unary_service.h"
 
 namespace crier {
 namespace {
 
-// Best effort: SETTINGS, and GOAWAY that says why (RFC 9113, section 6.8). No stream was looked at,
-// so a client may try each of them again.
+// Best effort: a GOAWAY that says why. Without SETTINGS before it, it is no HTTP/2 connection yet,
+// and so gRPC's clients wait before they try again. With SETTINGS they begin anew at once, because
+// a connection came about.
 void RefuseConnection(int fd) {
-  constexpr std::string_view kSettings("\0\0\0\4\0\0\0\0\0", 9);
-  constexpr std::string_view kWhy = "TOO_MANY_SESSIONS: as many connections as there may be";
+  constexpr std::string_view kWhy =
+      "TOO_MANY_SESSIONS: the server has reached its limit of connections";
   static_assert(8 + kWhy.size() < 256);
-  std::string goodbye(kSettings);
-  goodbye += {'\0', '\0', static_cast<char>(8 + kWhy.size()), '\7', '\0', '\0', '\0', '\0', '\0'};
+  std::string goodbye = {'\0', '\0', static_cast<char>(8 + kWhy.size()), '\7', '\0', '\0', '\0',
+                         '\0', '\0'};
   goodbye += {'\0', '\0', '\0', '\0', '\0', '\0', '\0', NGHTTP2_ENHANCE_YOUR_CALM};
   goodbye += kWhy;
   [[maybe_unused]] const ssize_t sent =
@@ -28,41 +32,54 @@ void RefuseConnection(int fd) {
 
 }  // namespace
 
-GrpcServer::GrpcServer(Engine* engine, ConnectionTable* table, const GrpcOptions& options)
+GrpcServer::GrpcServer(Engine* engine, const UnaryMethods* unary, ConnectionTable* table,
+                       const GrpcOptions& options, const TlsContext* tls)
     : engine_(*engine),
       options_(options),
-      messaging_(engine),
       health_(std::make_shared<HealthService>(engine->shard_count())),
       connections_(engine,
-                   [this](Shard* shard) {
-                     return std::make_shared<GrpcConnections>(shard, &options_, &methods_);
+                   [this, tls](Shard* shard) {
+                     return std::make_shared<GrpcConnections>(shard, &options_, &methods_, tls);
                    }),
       acceptor_(
           engine->shard(0).io(), table,
           [this](AcceptedConnection accepted) { OnAccepted(std::move(accepted)); },
-          &RefuseConnection) {
-  // Named, so that the linker keeps its descriptors for reflection.
+          tls == nullptr ? &RefuseConnection : &RefuseTls) {
+  // Referenced here, so that the linker keeps its descriptors for reflection.
   const std::string messaging = v1::PublishRequest::descriptor()->file()->service(0)->full_name();
-  messaging_.Register(&methods_);
+  if (options_.messaging) messaging_.Register(&methods_);
   health_->Register(&methods_);
-  RegisterReflection({messaging, "grpc.health.v1.Health"}, &methods_);
+  RegisterUnary(*unary, &methods_);
+  std::vector<std::string> services = unary->services();
+  if (options_.messaging &&
+      std::find(services.begin(), services.end(), messaging) == services.end()) {
+    services.push_back(messaging);
+  }
+  services.emplace_back("grpc.health.v1.Health");
+  RegisterReflection(std::move(services), &methods_);
 }
 
 GrpcServer::~GrpcServer() { Stop(); }
 
 absl::Status GrpcServer::Listen(std::string_view addresses) { return acceptor_.Listen(addresses); }
 
-void GrpcServer::Start() {
+absl::Status GrpcServer::Start() {
   running_ = true;
-  connections_.Start("gRPC", options_.io_uring);
-  acceptor_.Start();
+  const absl::Status status = connections_.Start("gRPC", options_.io_uring);
+  if (options_.proxy_protocol) acceptor_.ExpectProxyHeaders(options_.handshake_timeout);
+  if (status.ok()) acceptor_.Start();
+  return status;
 }
 
 void GrpcServer::OnAccepted(AcceptedConnection accepted) {
   // Runs on: shard 0's thread
   Shard& shard = engine_.NextShard();
   GrpcConnections* connections = connections_.Of(shard);
-  if (shard.IsCurrent()) return Http2Connection::Start(connections, std::move(accepted));
+  if (shard.IsCurrent()) {
+    NoThrow(&shard.metrics().handler_exceptions, "an accepted connection's start",
+            [&] { Http2Connection::Start(connections, std::move(accepted)); });
+    return;
+  }
   shard.Post([connections, moved = std::move(accepted)]() mutable {
     Http2Connection::Start(connections, std::move(moved));
   });
@@ -81,6 +98,7 @@ void GrpcServer::StopAccepting() {
   if (!running_) return;
   connections_.OnEach([this](GrpcConnections* set) {
     if (set->shard().index() == 0) acceptor_.Stop();
+    set->AnnounceStop();
   });
 }
 

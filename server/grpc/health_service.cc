@@ -18,7 +18,7 @@ bool IsServed(std::string_view service) {
   return service.empty() || service == "crier.v1.Messaging" || service == "grpc.health.v1.Health";
 }
 
-// False: the call was finished, because that is no request.
+// False: the bytes are not a request, and the call was finished.
 bool Parse(Call* call, std::string_view bytes, HealthCheckRequest* request) {
   if (request->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return true;
   call->Finish(ToGrpcStatus(Outcome::kInvalidMessage,
@@ -34,31 +34,41 @@ std::string Response(int status) {
 
 }  // namespace
 
-// Says how it is, and again when that has changed, until the client leaves.
+// Sends the health now and after each change, until the client leaves.
 class HealthWatch final : public CallHandler, public WatchHook {
  public:
   HealthWatch(Call* call, HealthService* health) : call_(*call), health_(*health) {}
 
   void OnMessage(std::string_view message) override {
+    if (std::exchange(asked_, true)) {
+      call_.Finish({GrpcCode::kUnimplemented, "a second request, where there is one in a call"});
+      return;
+    }
     HealthCheckRequest request;
-    if (is_linked() || !Parse(&call_, message, &request)) return;
-    known_ = IsServed(request.service());
+    if (Parse(&call_, message, &request)) known_ = IsServed(request.service());
+  }
+  // Not before: a second request could follow.
+  void OnHalfClose() override {
+    if (!asked_) {
+      call_.Finish({GrpcCode::kUnimplemented, "the call ended without a request"});
+      return;
+    }
     health_.watches_[call_.shard().index()].push_back(*this);
     Tell();
-  }
-  void OnHalfClose() override {
-    if (!is_linked()) call_.Finish({GrpcCode::kInternal, "a call without its request"});
   }
   void OnShutdown() override { call_.Finish(ToGrpcStatus(Outcome::kShutdown)); }
 
   void Tell() {
-    const int status = known_ ? health_.StatusNow() : HealthCheckResponse::SERVICE_UNKNOWN;
-    if (std::exchange(told_, status) != status) call_.Send(Response(status));
+    call_.Guard([this] {
+      const int status = known_ ? health_.StatusNow() : HealthCheckResponse::SERVICE_UNKNOWN;
+      if (std::exchange(told_, status) != status) call_.Send(Response(status));
+    });
   }
 
  private:
   Call& call_;
   HealthService& health_;
+  bool asked_ = false;
   bool known_ = false;
   int told_ = -1;
 };
@@ -93,7 +103,10 @@ void HealthService::Check(Call* call, std::string_view request) const {
 }
 
 void HealthService::Tell(const Shard& shard) {
-  for (HealthWatch& watch : watches_[shard.index()]) watch.Tell();
+  Watches& watches = watches_[shard.index()];
+  for (auto it = watches.begin(); it != watches.end();) {
+    (it++)->Tell();  // which may end that one
+  }
 }
 
 }  // namespace crier

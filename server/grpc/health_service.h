@@ -1,4 +1,4 @@
-// grpc.health.v1.Health: whether the server, and crier.v1.Messaging, serve (gRPC's
+// grpc.health.v1.Health: says whether the server and crier.v1.Messaging serve (gRPC's
 // doc/health-checking.md).
 #ifndef CRIER_SERVER_GRPC_HEALTH_SERVICE_H_
 #define CRIER_SERVER_GRPC_HEALTH_SERVICE_H_
@@ -21,7 +21,7 @@ using WatchHook =
 
 class HealthWatch;
 
-// Runs on: the call's shard thread, but for what says otherwise.
+// Runs on: the call's shard thread, unless a comment says otherwise.
 class HealthService {
  public:
   explicit HealthService(size_t shards);
@@ -30,9 +30,9 @@ class HealthService {
   // This object outlives the table's use.
   void Register(MethodTable* methods);
 
-  // NOT_SERVING at first. To be followed by Tell on each shard. Thread-safe.
+  // NOT_SERVING at first. Call Tell on each shard afterwards. Thread-safe.
   void SetReady(bool ready) { ready_.store(ready, std::memory_order_relaxed); }
-  // Tells those who watch on this shard.
+  // Tells the watching calls of this shard.
   void Tell(const Shard& shard);
 
  private:

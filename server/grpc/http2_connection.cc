@@ -1,22 +1,24 @@
-// Http2Connection: the socket and its life. The protocol: http2_frames.cc.
+// Http2Connection: what goes through its socket, and its life. The protocol is in http2_frames.cc.
 #include "server/grpc/http2_connection.h"
-
-#include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cassert>
-#include <cerrno>
 #include <chrono>
 #include <utility>
 
+#include "server/net/listen_address.h"
 #include "server/net/socket_options.h"
 
 namespace crier {
 namespace {
 
-// As long as a round trip or two may take; a peer that does not close holds its place so long.
+// As long as a round trip or two. A peer that does not close keeps its place for this time.
 constexpr std::chrono::milliseconds kLingerTime{2000};
+
+size_t MostBytesOf(const GrpcOptions& options) {
+  if (options.max_connection_bytes != 0) return options.max_connection_bytes;
+  return (4 << 20) + (2 << 10) * static_cast<size_t>(options.max_streams_per_connection);
+}
 
 }  // namespace
 
@@ -24,80 +26,71 @@ void Http2Connection::Start(GrpcConnections* set, AcceptedConnection accepted) {
   auto connection = std::make_unique<Http2Connection>(set, std::move(accepted));
   Http2Connection* started = connection.get();
   set->Add(std::move(connection), started->next_check_);
-  started->Listen(EPOLLIN);
+  set->Guard(started, [started] { started->socket_.Start(/*read_now=*/false); });
 }
 
 Http2Connection::Http2Connection(GrpcConnections* set, AcceptedConnection accepted)
     : set_(set),
-      fd_(std::move(accepted.fd)),
+      socket_(&set->poller(), std::move(accepted.fd), this,
+              set->NewTls(set->tls(), TlsProtocol::kHttp2)),
+      client_(set->options().proxy_protocol
+                  ? std::make_unique<const std::string>(std::move(accepted.peer))
+                  : nullptr),
       place_(std::move(accepted.place)),
+      memory_(&set->shard().memory(), MostBytesOf(set->options())),
       end_by_(set->poller().now() + set->options().handshake_timeout),
-      last_received_(set->poller().now()),
-      next_check_(end_by_) {
-  SetNotSentLowWater(fd_.get());
+      next_check_(end_by_),
+      beat_at_(end_by_),
+      old_at_(set->EndOfLife()) {
+  SetNotSentLowWater(socket_.fd());
   MakeSession();
+  memory_.SetBase();
   SubmitSettings();
 }
 
 Http2Connection::~Http2Connection() {
-  // Where the whole set goes: else they are over already.
+  // Only if the whole set is destroyed. In other cases they are over already.
   while (!calls_.empty()) Drop(&calls_.front(), Outcome::kConnectionLost);
   nghttp2_session_del(session_);
 }
 
 // --- Receiving.
 
-void Http2Connection::OnReady(uint32_t events) {
-  if (!fd_.valid()) return;
-  constexpr uint32_t kGone = EPOLLERR | EPOLLHUP;
-  if (blocked_ && (events & (EPOLLOUT | kGone)) != 0) {
-    blocked_ = false;
-    interest_ = EPOLLIN;
-    set_->poller().Change(fd_.get(), interest_, this);
-    if (!out_.empty()) SendNow();
-    FlushInto(nullptr);
-  }
-  if ((events & (EPOLLIN | kGone)) == 0 || !fd_.valid()) return;
-  if (!lingering_) {
-    Read();
-  } else if (Discard()) {
-    Close(Outcome::kOk);
-  }
-}
-
-void Http2Connection::Read() {
-  const std::span<char> buffer = set_->receive_buffer();
-  const ssize_t count = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
-  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (count <= 0) return Close(left_ ? Outcome::kOk : Outcome::kConnectionLost);
-  last_received_ = set_->poller().now();
+void Http2Connection::OnBytes(std::span<char> bytes) {
+  field_limiter_.Limit(bytes);
   in_nghttp2_ = true;
   const ssize_t result = nghttp2_session_mem_recv(
-      session_, reinterpret_cast<const uint8_t*>(buffer.data()), static_cast<size_t>(count));
+      session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   in_nghttp2_ = false;
   if (result == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
-    SayThatThisIsHttp2({buffer.data(), static_cast<size_t>(count)});
+    SayThatThisIsHttp2({bytes.data(), bytes.size()});
     return Linger(Outcome::kProtocolError);
   }
-  // Of no memory, or a flood: nghttp2 cannot go on.
-  if (result < 0) return Close(Outcome::kProtocolError);
+  if (result < 0) {
+    // Of no memory, or a flood: nghttp2 cannot go on.
+    if (result == NGHTTP2_ERR_FLOODED) Violated(GrpcViolation::kControlFlood);
+    if (result == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS) Violated(GrpcViolation::kContinuations);
+    return Close(broken_ ? Outcome::kInternal : Outcome::kProtocolError);
+  }
   FlushInto(nullptr);
+  if (EndIfOverfull()) return;
   if (ending_) return Linger(Outcome::kProtocolError);
   EndIfThrough();
 }
 
-// Who speaks HTTP/1 here has the wrong port, or the wrong program.
+void Http2Connection::OnEnd(int) { Close(left_ ? Outcome::kOk : Outcome::kConnectionLost); }
+
+// A client that speaks HTTP/1 here has the wrong port or is the wrong program.
 void Http2Connection::SayThatThisIsHttp2(std::string_view received) {
   const std::string_view line = received.substr(0, received.find('\n'));
-  if (greeted_ || line.find(" HTTP/1.") == std::string_view::npos) return;
+  if (greeted_ || line.find(" HTTP/1.") == std::string_view::npos || !socket_.CanSend()) return;
   constexpr std::string_view kAnswer =
       "HTTP/1.1 400 Bad Request\r\n"
       "Content-Type: text/plain\r\n"
       "Connection: close\r\n"
       "\r\n"
-      "This port speaks gRPC (HTTP/2 without TLS). HTTP and WebSocket have a port of their own.\n";
-  [[maybe_unused]] const ssize_t sent =
-      ::send(fd_.get(), kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      "This port speaks gRPC (HTTP/2). HTTP and WebSocket have a port of their own.\n";
+  socket_.Send(kAnswer);
 }
 
 // --- Sending.
@@ -106,16 +99,33 @@ void Http2Connection::Proceed(Call* call, bool in_turn) {
   if (!call->responded) {
     SubmitHead(call);
   } else {
-    // An error says that it was not waiting.
+    // An error only means that the stream was not waiting.
     nghttp2_session_resume_data(session_, call->id());
   }
-  // What nghttp2 calls back for is followed by a flush anyway.
+  // nghttp2's callbacks are followed by a flush anyway.
   if (!in_nghttp2_) set_->Mark(this, in_turn);
 }
 
+std::string Http2Connection::certificate_user() const {
+  const TlsContext* tls = set_->tls();
+  return tls == nullptr ? "" : socket_.tls()->PeerUser(tls->options().user_from);
+}
+
+std::string Http2Connection::PeerAddress() const {
+  if (client_ != nullptr) return *client_;
+  return socket_.is_open() ? PeerAddressOf(socket_.fd()) : "";
+}
+
 bool Http2Connection::CanSend(int32_t stream) const {
-  return !blocked_ && nghttp2_session_get_remote_window_size(session_) > 0 &&
+  return socket_.CanSend() && nghttp2_session_get_remote_window_size(session_) > 0 &&
          nghttp2_session_get_stream_remote_window_size(session_, stream) > 0;
+}
+
+void Http2Connection::Consumed(int32_t stream, size_t bytes) {
+  // An error is want of memory: the client then waits for more window, as for a slow server.
+  nghttp2_session_consume_stream(session_, stream, bytes);
+  Released(bytes);
+  if (!in_nghttp2_) set_->Mark(this, false);
 }
 
 void Http2Connection::Reset(int32_t stream) {
@@ -123,70 +133,59 @@ void Http2Connection::Reset(int32_t stream) {
   if (!in_nghttp2_) set_->Mark(this, false);
 }
 
+bool Http2Connection::AppendNextFrame() {
+  const uint8_t* bytes;
+  const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
+  if (size <= 0) return false;
+  out_.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
+  return true;
+}
+
 void Http2Connection::Fill() {
   paused_ = false;
-  if (out_.empty()) out_ = set_->TakeBuffer();
+  if (out_.empty()) out_ = set_->buffers().Take();
   in_nghttp2_ = true;
-  while (out_.size() < kBytesPerFlush) {
-    const uint8_t* bytes;
-    const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
-    // An error is want of memory, and leaves the session as it is.
-    if (size <= 0) break;
-    out_.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
+  // SETTINGS come first (RFC 9113, section 3.4).
+  if (!std::exchange(said_settings_, true)) AppendNextFrame();
+  out_.append(refusals_);
+  refusals_.clear();
+  // An error is want of memory, and leaves the session as it is; but for that of a callback.
+  while (out_.size() < kBytesPerFlush && AppendNextFrame()) {
   }
   in_nghttp2_ = false;
+  memory_.Tell();
   if (out_.size() >= kBytesPerFlush) paused_ = true;
 }
 
 void Http2Connection::FlushInto(SendBatch* batch) {
   static_cast<MarkHook*>(this)->unlink();
-  if (!fd_.valid() || blocked_ || lingering_) return;
-  assert(!batched_ && out_.empty());
+  if (!socket_.CanSend()) return;
+  assert(out_.empty());
   Fill();
-  if (out_.empty()) {
+  if (broken_) {
+    set_->Fail(this);
+  } else if (out_.empty()) {
     ForgetOut();
     EndIfThrough();
   } else if (batch != nullptr && batch->available()) {
-    batched_ = true;
-    batch->Add(this, fd_.get(), out_);
+    socket_.SendLater(batch, out_);
   } else {
     SendNow();
   }
 }
 
 void Http2Connection::ForgetOut() {
-  set_->GiveBackBuffer(std::exchange(out_, std::string()));
+  set_->buffers().GiveBack(std::exchange(out_, std::string()));
   out_taken_ = 0;
 }
 
-void Http2Connection::SendNow() {
-  ssize_t sent;
-  do {
-    sent = ::send(fd_.get(), out_.data() + out_taken_, out_.size() - out_taken_,
-                  MSG_NOSIGNAL | MSG_DONTWAIT);
-  } while (sent < 0 && errno == EINTR);
-  Sent(sent < 0 ? -errno : sent);
-}
+void Http2Connection::SendNow() { Sent(socket_.Send(std::string_view(out_).substr(out_taken_))); }
 
-void Http2Connection::OnSent(ssize_t result) {
-  batched_ = false;
-  Sent(result == -EINTR ? -EAGAIN : result);
-}
-
-void Http2Connection::Sent(ssize_t result) {
-  if (result < 0 && result != -EAGAIN) {
-    // What the peer sent before it went is still read; then the read says that it is gone.
-    ForgetOut();
-    blocked_ = true;
-    ::shutdown(fd_.get(), SHUT_WR);
-    return;
-  }
-  out_taken_ += result < 0 ? 0 : static_cast<size_t>(result);
-  if (out_taken_ < out_.size()) {
-    blocked_ = true;
-    Listen(EPOLLOUT);
-    return;
-  }
+void Http2Connection::Sent(size_t taken) {
+  // What the peer sent before it left is still read. Then the socket reports its end.
+  if (socket_.broken()) return;
+  out_taken_ += taken;
+  if (out_taken_ < out_.size()) return;
   ForgetOut();
   if (paused_) {
     set_->Mark(this, false);
@@ -195,16 +194,9 @@ void Http2Connection::Sent(ssize_t result) {
   }
 }
 
-void Http2Connection::Listen(uint32_t events) {
-  if ((interest_ & events) == events) return;
-  const bool added = interest_ != 0;
-  interest_ |= events;
-  if (added) {
-    set_->poller().Change(fd_.get(), interest_, this);
-  } else if (!set_->poller().Add(fd_.get(), interest_, this)) {
-    // The kernel is out of memory for the set: nothing would ever come.
-    Close(Outcome::kInternal);
-  }
+void Http2Connection::OnWritable() {
+  if (!out_.empty()) SendNow();
+  FlushInto(nullptr);
 }
 
 // --- Time.
@@ -226,80 +218,106 @@ TimePoint Http2Connection::CheckDeadlines(TimePoint now) {
     }
   }
   TimePoint next;
-  if (!greeted_ || lingering_) {
+  const TimePoint received = socket_.last_received();
+  if (!greeted_ || ended()) {
     next = end_by_;
     if (now >= next) {
       Close(Outcome::kIdleTimeout);
       return now + options.close_timeout;
     }
-  } else if (ping_.awaited(last_received_)) {
+  } else if (ping_.awaited(received)) {
     next = ping_.sent() + options.keepalive_timeout;
     if (now >= next) {
-      if (!ping_.IsOnItsWay(now, fd_.get(), options.keepalive_time + options.keepalive_timeout)) {
+      if (!ping_.IsOnItsWay(now, socket_.fd(),
+                            options.keepalive_time + options.keepalive_timeout)) {
         Close(Outcome::kIdleTimeout);
       }
       next = now + options.keepalive_timeout;
     }
   } else {
-    next = last_received_ + options.keepalive_time;
+    next = received + options.keepalive_time;
     if (now >= next) {
-      ping_.Sent(now, fd_.get());
+      ping_.Sent(now, socket_.fd());
       nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
       set_->Mark(this, false);
-      next = now + options.keepalive_timeout;
+      next = now + std::min(options.keepalive_timeout, options.keepalive_time);
     }
+  }
+  if (greeted_ && !ended()) {
+    if (now >= beat_at_) Beat();
+    if (now >= old_at_) GrowOld(now);
+    next = std::min({next, beat_at_, old_at_});
   }
   next_check_ = std::min(next, calls_due_);
   return next_check_;
 }
 
+// Twice in an interval, so that a call that has sent nothing since the last time is idle for no
+// more than one.
+void Http2Connection::Beat() {
+  const auto interval = set_->options().heartbeat_interval;
+  beat_at_ = interval.count() == 0 ? TimePoint::max() : set_->poller().now() + interval / 2;
+  if (interval.count() == 0) return;
+  for (Call& call : calls_) call.OnBeat();
+}
+
+void Http2Connection::GrowOld(TimePoint now) {
+  if (!announced_) {
+    Announce();
+    for (Call& call : calls_) call.OnDrain();
+    old_at_ = now + set_->options().max_connection_age_grace;
+  } else {
+    old_at_ = TimePoint::max();
+    GoAway();
+  }
+}
+
 // --- The end.
 
+// The last stream that it names is the highest there is: calls that are on their way are served
+// (RFC 9113, section 6.8).
+void Http2Connection::Announce() {
+  if (ended() || std::exchange(announced_, true)) return;
+  nghttp2_submit_shutdown_notice(session_);
+  set_->Mark(this, false);
+}
+
 void Http2Connection::GoAway() {
-  if (!fd_.valid()) return;
-  if (!greeted_ || lingering_) return Close(Outcome::kShutdown);
+  if (!greeted_ || ended()) return Close(Outcome::kShutdown);
   SubmitGoAway();
   for (Call& call : calls_) call.OnShutdown();
   set_->Mark(this, false);
 }
 
 void Http2Connection::EndIfThrough() {
-  if (!fd_.valid() || lingering_ || !out_.empty() || nghttp2_session_want_read(session_) != 0 ||
+  if (ended() || !out_.empty() || nghttp2_session_want_read(session_) != 0 ||
       nghttp2_session_want_write(session_) != 0) {
     return;
   }
-  // Of calls, where there are any: nghttp2 has given up.
+  // The outcome of the remaining calls: nghttp2 has given up.
   Linger(Outcome::kProtocolError);
 }
 
 void Http2Connection::Linger(Outcome outcome) {
   DropCalls(outcome);
-  ::shutdown(fd_.get(), SHUT_WR);
-  if (Discard()) return Close(outcome);
-  lingering_ = true;
+  if (socket_.Linger()) return Close(outcome);
   end_by_ = set_->poller().now() + kLingerTime;
   next_check_ = end_by_;
   set_->CheckAt(this, end_by_);
 }
 
-bool Http2Connection::Discard() {
-  const std::span<char> buffer = set_->receive_buffer();
-  // A peer that sends faster than this reads must not hold up the shard.
-  for (int i = 0; i < 4; ++i) {
-    const ssize_t count = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
-    if (count > 0 || (count < 0 && errno == EINTR)) continue;
-    return count == 0 || errno != EAGAIN;
-  }
-  return false;
-}
-
 void Http2Connection::Close(Outcome outcome) {
-  assert(!in_nghttp2_ && !batched_);
-  if (!fd_.valid()) return;
-  fd_.reset();
+  assert(!in_nghttp2_);
+  if (std::exchange(over_, true)) return;
+  socket_.Close();
   static_cast<MarkHook*>(this)->unlink();
   DropCalls(outcome);
   set_->Remove(this);
+}
+
+void Http2Connection::OnFailed() {
+  in_nghttp2_ = false;
+  Close(Outcome::kInternal);
 }
 
 void Http2Connection::DropCalls(Outcome outcome) {

@@ -1,73 +1,46 @@
-// Http2Connection: the protocol, as nghttp2's callbacks and what is submitted to it. nghttp2 may be
-// submitted to from its callbacks, but not asked to receive or send.
+// Http2Connection: the protocol, that is, nghttp2's callbacks and the frames submitted to it.
+// Callbacks may submit to nghttp2, but must not ask it to receive or send.
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <chrono>
 #include <memory>
 #include <new>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "server/grpc/http2_connection.h"
 
 namespace crier {
 namespace {
 
 // A stream's window, and the connection's. A message is handled when it is received, so what they
-// allow is not kept anywhere; the kernel's receive buffer holds back who sends too fast.
+// allow is mostly not kept anywhere; the kernel's receive buffer holds back who sends too fast. A
+// stream whose reading is paused (Call::PauseReading) keeps its own window's worth at most.
 constexpr uint32_t kStreamWindowBytes = 256 << 10;
-constexpr int32_t kConnectionWindowBytes = 1 << 20;
+constexpr uint32_t kConnectionWindowBytes = 1 << 20;
 
-// A client that goes on cancelling calls faster than this is disconnected (CVE-2023-44487).
-// nghttp2's own default, 33 a second, is met by a proxy with many users on one connection.
-constexpr uint64_t kResetBurst = 10'000;
-constexpr uint64_t kResetsPerSecond = 1'000;
+// nghttp2 is told of what was handled once it is so much of a window: it asks for more by itself
+// at half of it, and a small message costs nothing.
+constexpr uint32_t kConsumedShare = 8;
 
-// So many pings may come too soon before the client is disconnected: gRPC's own number
-// (GRPC_ARG_HTTP2_MAX_PING_STRIKES).
-constexpr int kMaxPingStrikes = 2;
-
-nghttp2_nv Field(std::string_view name, std::string_view value) {
-  return {.name = reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
-          .value = reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())),
-          .namelen = name.size(),
-          .valuelen = value.size(),
-          .flags = NGHTTP2_NV_FLAG_NONE};
-}
+// So many frames hold a header list of 1 MiB, which is refused, but is no reason to close the
+// connection. nghttp2's default is 8, and it counts a frame twice whose head comes in two pieces.
+constexpr size_t kMostContinuations = 64;
 
 std::string_view View(const uint8_t* bytes, size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
 }
 
-// The fields of a status. Each refers to `status`, or to what this object holds.
-class StatusFields {
- public:
-  explicit StatusFields(const GrpcStatus& status)
-      : code_(std::to_string(status.code)),
-        message_(PercentEncoded(status.message)),
-        details_(absl::Base64Escape(status.details)) {}
-
-  void AddTo(std::vector<nghttp2_nv>* fields) const {
-    fields->push_back(Field("grpc-status", code_));
-    if (!message_.empty()) fields->push_back(Field("grpc-message", message_));
-    if (!details_.empty()) fields->push_back(Field("grpc-status-details-bin", details_));
-  }
-
- private:
-  const std::string code_;
-  const std::string message_;
-  const std::string details_;
-};
-
 }  // namespace
 
-// What nghttp2 calls. `connection` is an Http2Connection; a stream's user data is its Call, null
-// once that is over.
+// nghttp2's callbacks. `connection` is an Http2Connection. A stream's user data is its Call, null
+// after the call is over.
 struct Http2Frames {
   static Http2Connection& Connection(void* connection) {
     return *static_cast<Http2Connection*>(connection);
@@ -89,11 +62,12 @@ struct Http2Frames {
   static int OnHeader(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
                       size_t name_size, const uint8_t* value, size_t value_size, uint8_t,
                       void* connection) {
-    if (Call* call = CallOf(session, frame->hd.stream_id)) {
-      call->AddField(View(name, name_size), View(value, value_size),
-                     Connection(connection).set_->options().max_metadata_bytes);
+    Call* call = CallOf(session, frame->hd.stream_id);
+    if (call == nullptr || call->AddField(View(name, name_size), View(value, value_size),
+                                          Connection(connection).max_metadata_bytes())) {
+      return 0;
     }
-    return 0;
+    return Connection(connection).RefuseHead(call, frame->hd.stream_id);
   }
 
   static int OnFrame(nghttp2_session* session, const nghttp2_frame* frame, void* connection) {
@@ -102,6 +76,7 @@ struct Http2Frames {
     if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
       self.OnClientPing();
     }
+    if (frame->hd.type == NGHTTP2_RST_STREAM) self.OnClientReset();
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code == NGHTTP2_NO_ERROR) {
       self.left_ = true;
     }
@@ -109,7 +84,7 @@ struct Http2Frames {
     Call* call = CallOf(session, frame->hd.stream_id);
     if (call == nullptr) return 0;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      call->Begin(self.set_->methods(), self.set_->options().max_metadata_bytes);
+      call->Begin(self.set_->methods());
     }
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) call->OnHalfClose();
     return 0;
@@ -117,28 +92,47 @@ struct Http2Frames {
 
   static int OnData(nghttp2_session* session, uint8_t, int32_t stream, const uint8_t* data,
                     size_t size, void* connection) {
+    uint32_t of_stream = static_cast<uint32_t>(size);
+    Http2Connection& self = Connection(connection);
+    uint32_t withheld = 0;
     if (Call* call = CallOf(session, stream)) {
-      call->OnData(View(data, size), Connection(connection).set_->options().max_receive_bytes);
+      const size_t used = call->OnData(View(data, size));
+      // What the call keeps stays in the stream's own window, and the other streams go on; unless
+      // calls keep much.
+      if (used < size && self.memory_.half_full()) withheld = static_cast<uint32_t>(size - used);
+      call->unconsumed += static_cast<uint32_t>(used);
+      const bool tell = call->unconsumed >= kStreamWindowBytes / kConsumedShare;
+      of_stream = tell ? std::exchange(call->unconsumed, 0) : 0;
     }
-    return 0;
+    int error = of_stream == 0 ? 0 : nghttp2_session_consume_stream(session, stream, of_stream);
+    uint32_t& of_all = self.unconsumed_;
+    of_all += static_cast<uint32_t>(size) - withheld;
+    self.withheld_ += withheld;
+    if (error == 0 && of_all >= kConnectionWindowBytes / kConsumedShare) {
+      error = nghttp2_session_consume_connection(session, std::exchange(of_all, 0));
+    }
+    return error == 0 ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
   }
 
   static int OnStreamClosed(nghttp2_session* session, int32_t stream, uint32_t error, void*) {
     Call* call = CallOf(session, stream);
     if (call == nullptr) return 0;
     nghttp2_session_set_stream_user_data(session, stream, nullptr);
-    // A client ends a call of its own by cancelling it.
+    // A client ends its own call by cancelling it.
     const bool by_itself = error == NGHTTP2_NO_ERROR || error == NGHTTP2_CANCEL;
     Http2Connection::Drop(call, by_itself ? Outcome::kOk : Outcome::kProtocolError);
     return 0;
   }
 
   static int OnFrameSent(nghttp2_session* session, const nghttp2_frame* frame, void* connection) {
+    Http2Connection& self = Connection(connection);
+    if (frame->hd.type == NGHTTP2_GOAWAY) self.OnErrorSent(frame->goaway.error_code);
+    if (frame->hd.type == NGHTTP2_RST_STREAM) self.OnErrorSent(frame->rst_stream.error_code);
     if (frame->hd.type != NGHTTP2_HEADERS) return 0;
-    Connection(connection).ping_strikes_ = 0;
-    Connection(connection).last_client_ping_ = {};
-    // The status was sent: who is still sending is told that nobody listens, and the stream is over
-    // (RFC 9113, section 8.1).
+    self.ping_strikes_ = 0;
+    self.last_client_ping_ = {};
+    // The status was sent. If the client still sends, it is told that nobody listens, and the
+    // stream is over (RFC 9113, section 8.1).
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
         nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0) {
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
@@ -146,7 +140,7 @@ struct Http2Frames {
     return 0;
   }
 
-  // What of the call comes next. The bytes themselves go in SendData.
+  // Says how many bytes of the call come next. SendData adds the bytes themselves.
   static ssize_t ReadData(nghttp2_session*, int32_t, uint8_t*, size_t most, uint32_t* flags,
                           nghttp2_data_source* source, void* connection) {
     Http2Connection& self = Connection(connection);
@@ -176,18 +170,35 @@ struct Http2Frames {
     return 0;
   }
 
+  // A callback as nghttp2 gets it: no exception goes through C. What one means ends its call
+  // (Call::Guard), so what comes here is want of memory for the connection's own things.
+  template <auto callback>
+  struct Guarded;
+  template <class Result, class... Arguments, Result (*callback)(Arguments...)>
+  struct Guarded<callback> {
+    static Result Run(Arguments... arguments) {
+      try {
+        return callback(arguments...);
+      } catch (...) {
+        void* const connection = std::get<sizeof...(Arguments) - 1>(std::tie(arguments...));
+        Connection(connection).OnCallbackException();
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+      }
+    }
+  };
+
   // Made once, and never destroyed.
   static const nghttp2_session_callbacks* Callbacks() {
     static const nghttp2_session_callbacks* const callbacks = [] {
       nghttp2_session_callbacks* made = nullptr;
       nghttp2_session_callbacks_new(&made);
-      nghttp2_session_callbacks_set_on_begin_headers_callback(made, &OnBeginHeaders);
-      nghttp2_session_callbacks_set_on_header_callback(made, &OnHeader);
-      nghttp2_session_callbacks_set_on_frame_recv_callback(made, &OnFrame);
-      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, &OnData);
-      nghttp2_session_callbacks_set_on_stream_close_callback(made, &OnStreamClosed);
-      nghttp2_session_callbacks_set_on_frame_send_callback(made, &OnFrameSent);
-      nghttp2_session_callbacks_set_send_data_callback(made, &SendData);
+      nghttp2_session_callbacks_set_on_begin_headers_callback(made, &Guarded<&OnBeginHeaders>::Run);
+      nghttp2_session_callbacks_set_on_header_callback(made, &Guarded<&OnHeader>::Run);
+      nghttp2_session_callbacks_set_on_frame_recv_callback(made, &Guarded<&OnFrame>::Run);
+      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, &Guarded<&OnData>::Run);
+      nghttp2_session_callbacks_set_on_stream_close_callback(made, &Guarded<&OnStreamClosed>::Run);
+      nghttp2_session_callbacks_set_on_frame_send_callback(made, &Guarded<&OnFrameSent>::Run);
+      nghttp2_session_callbacks_set_send_data_callback(made, &Guarded<&SendData>::Run);
       return made;
     }();
     return callbacks;
@@ -198,7 +209,10 @@ struct Http2Frames {
       nghttp2_option* made = nullptr;
       nghttp2_option_new(&made);
       nghttp2_option_set_no_closed_streams(made, 1);
-      nghttp2_option_set_stream_reset_rate_limit(made, kResetBurst, kResetsPerSecond);
+      nghttp2_option_set_no_auto_window_update(made, 1);
+      nghttp2_option_set_max_continuations(made, kMostContinuations);
+      // Far above our own (http2_limits.cc).
+      nghttp2_option_set_stream_reset_rate_limit(made, 100'000, 10'000);
       return made;
     }();
     return options;
@@ -206,8 +220,9 @@ struct Http2Frames {
 };
 
 void Http2Connection::MakeSession() {
-  const int error = nghttp2_session_server_new2(&session_, Http2Frames::Callbacks(), this,
-                                                Http2Frames::Options());
+  nghttp2_mem memory = memory_.Allocator();
+  const int error = nghttp2_session_server_new3(&session_, Http2Frames::Callbacks(), this,
+                                                Http2Frames::Options(), &memory);
   if (error != 0) throw std::bad_alloc();
 }
 
@@ -222,7 +237,13 @@ void Http2Connection::SubmitSettings() {
       {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
   }};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
-  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kConnectionWindowBytes);
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                        int32_t{kConnectionWindowBytes});
+}
+
+nghttp2_data_provider Http2Connection::DataOf(Call* call) {
+  return {.source = {.ptr = call},
+          .read_callback = &Http2Frames::Guarded<&Http2Frames::ReadData>::Run};
 }
 
 void Http2Connection::SubmitGoAway() {
@@ -231,52 +252,17 @@ void Http2Connection::SubmitGoAway() {
                         nullptr, 0);
 }
 
-void Http2Connection::SubmitHead(Call* call) {
-  call->responded = true;
-  const std::string http_status = std::to_string(call->http_status());
-  std::vector<nghttp2_nv> fields = {Field(":status", http_status),
-                                    Field("content-type", "application/grpc")};
-  if (call->EndsAfter(0)) {
-    const StatusFields status(call->status());
-    status.AddTo(&fields);
-    nghttp2_submit_response(session_, call->id(), fields.data(), fields.size(), nullptr);
-    return;
-  }
-  fields.push_back(Field("grpc-accept-encoding", kAcceptedEncodings));
-  const nghttp2_data_provider data = {.source = {.ptr = call},
-                                      .read_callback = &Http2Frames::ReadData};
-  nghttp2_submit_response(session_, call->id(), fields.data(), fields.size(), &data);
-}
-
-void Http2Connection::SubmitTrailers(Call* call) {
-  std::vector<nghttp2_nv> fields;
-  const StatusFields status(call->status());
-  status.AddTo(&fields);
-  nghttp2_submit_trailer(session_, call->id(), fields.data(), fields.size());
+void Http2Connection::OnCallbackException() {
+  broken_ = true;
+  NoteHandlerException(&shard().metrics().handler_exceptions, "a gRPC connection's handler");
 }
 
 void Http2Connection::OnGreeted() {
   if (std::exchange(greeted_, true)) return;
-  next_check_ = std::min(calls_due_, last_received_ + set_->options().keepalive_time);
+  Beat();
+  next_check_ = std::min(
+      {calls_due_, socket_.last_received() + set_->options().keepalive_time, beat_at_, old_at_});
   set_->CheckAt(this, next_check_);
-}
-
-// As gRPC's own servers do (doc/keepalive.md): pings between which the server sent nothing have to
-// keep a distance.
-void Http2Connection::OnClientPing() {
-  const TimePoint now = shard().clock().Now();
-  if (last_client_ping_ != TimePoint() &&
-      now - last_client_ping_ < set_->options().min_client_ping_interval) {
-    if (++ping_strikes_ > kMaxPingStrikes) {
-      constexpr std::string_view kWhy = "too_many_pings";  // what gRPC's clients look for
-      nghttp2_submit_goaway(
-          session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
-          NGHTTP2_ENHANCE_YOUR_CALM, reinterpret_cast<const uint8_t*>(kWhy.data()), kWhy.size());
-      ending_ = true;
-    }
-    return;
-  }
-  last_client_ping_ = now;
 }
 
 }  // namespace crier

@@ -1,11 +1,10 @@
 #include "server/grpc/message_reader.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "server/base/concat.h"
+#include "server/base/inflate.h"
 
 namespace crier {
 namespace {
@@ -36,6 +35,15 @@ std::optional<MessageEncoding> MessageEncodingOf(std::string_view name) {
 
 void MessageReader::Feed(std::string_view bytes) { bytes_ = bytes; }
 
+void MessageReader::DropReturned() {
+  if (std::exchange(returned_, false)) std::string().swap(held_);  // which frees it
+}
+
+std::string_view MessageReader::TakeRest() {
+  DropReturned();
+  return std::exchange(bytes_, {});
+}
+
 std::optional<std::string_view> MessageReader::Fail(GrpcStatus status) {
   error_ = std::make_unique<GrpcStatus>(std::move(status));
   bytes_ = {};
@@ -45,7 +53,7 @@ std::optional<std::string_view> MessageReader::Fail(GrpcStatus status) {
 
 std::optional<std::string_view> MessageReader::Next(size_t max_bytes) {
   if (error_ != nullptr) return std::nullopt;
-  if (std::exchange(returned_, false)) std::string().swap(held_);  // which frees it
+  DropReturned();
   // A prefix that came in pieces is put together first.
   if (!held_.empty() && held_.size() < kMessagePrefixBytes) {
     const size_t missing = std::min(kMessagePrefixBytes - held_.size(), bytes_.size());
@@ -91,32 +99,18 @@ std::optional<std::string_view> MessageReader::Decompress(std::string_view messa
   if (encoding_ == MessageEncoding::kIdentity) {
     return Fail({GrpcCode::kInternal, "a compressed message in a call without grpc-encoding"});
   }
-  z_stream stream{};
-  // 15: the largest window; 16 more: gzip's header instead of zlib's (zlib.h, inflateInit2).
-  const int window = encoding_ == MessageEncoding::kGzip ? 15 + 16 : 15;
-  if (inflateInit2(&stream, window) != Z_OK) {
-    return Fail({GrpcCode::kResourceExhausted, "no memory to decompress a message"});
+  const auto format =
+      encoding_ == MessageEncoding::kGzip ? CompressedFormat::kGzip : CompressedFormat::kZlib;
+  std::optional<std::string> inflated = InflateWhole(message, format, max_bytes);
+  if (!inflated) {
+    return Fail({GrpcCode::kInternal, "a message cannot be decompressed as grpc-encoding says"});
   }
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(message.data()));
-  stream.avail_in = static_cast<uInt>(message.size());
-  // One byte more than may come, so that too much is noticed.
-  std::string inflated(max_bytes + 1, '\0');
-  stream.next_out = reinterpret_cast<Bytef*>(inflated.data());
-  stream.avail_out = static_cast<uInt>(inflated.size());
-  const int result = inflate(&stream, Z_FINISH);
-  const size_t size = inflated.size() - stream.avail_out;
-  const bool whole = result == Z_STREAM_END && stream.avail_in == 0;
-  inflateEnd(&stream);
-  if (size > max_bytes) {
+  if (inflated->size() > max_bytes) {
     return Fail({GrpcCode::kResourceExhausted,
                  Concat({"a message of more than ", std::to_string(max_bytes),
                          " bytes once it is decompressed; that is the limit"})});
   }
-  if (!whole) {
-    return Fail({GrpcCode::kInternal, "a message cannot be decompressed as grpc-encoding says"});
-  }
-  inflated.resize(size);
-  held_ = std::move(inflated);
+  held_ = *std::move(inflated);
   returned_ = true;
   return held_;
 }

@@ -10,29 +10,36 @@
 
 #include "server/base/string_map.h"
 #include "server/grpc/call.h"
+#include "server/metrics/metrics.h"
 
 namespace crier {
 
-// Filled before the server starts; from then on thread-safe.
+// Filled before the server starts. Thread-safe from then on.
 class MethodTable {
  public:
   // Makes the handler of a call that begins; or finishes the call, and returns null. Runs on: the
   // call's shard thread.
   using Start = std::function<std::unique_ptr<CallHandler>(Call* call)>;
 
+  struct Method {
+    Start start;
+    GrpcMethod metric = GrpcMethod::kUnknown;
+  };
+
   // `path`: "/package.Service/Method".
   void Add(std::string path, Start start) {
-    methods_.insert_or_assign(std::move(path), std::move(start));
+    const GrpcMethod metric = GrpcMethodOf(path);
+    methods_.insert_or_assign(std::move(path), Method{std::move(start), metric});
   }
 
   // Null: there is no such method.
-  const Start* Find(std::string_view path) const {
+  const Method* Find(std::string_view path) const {
     const auto it = methods_.find(path);
     return it == methods_.end() ? nullptr : &it->second;
   }
 
  private:
-  StringMap<Start> methods_;
+  StringMap<Method> methods_;
 };
 
 }  // namespace crier

@@ -28,7 +28,7 @@ void SetNotFound(std::string_view what, ServerReflectionResponse* response) {
   response->mutable_error_response()->set_error_message(Concat({"no ", what, " here"}));
 }
 
-// The file, and what it imports, directly or not: clients need all of it.
+// The file and everything that it imports, directly or not: clients need all of it.
 void AddFile(const FileDescriptor* file, absl::flat_hash_set<const FileDescriptor*>* seen,
              FileDescriptorResponse* response) {
   if (!seen->insert(file).second) return;
@@ -45,6 +45,9 @@ void SetFile(const FileDescriptor* file, std::string_view what,
   AddFile(file, &seen, response->mutable_file_descriptor_response());
 }
 
+// About the most bytes of an answer.
+constexpr size_t kAnswerRoom = 32 << 10;
+
 class Reflection final : public CallHandler {
  public:
   Reflection(Call* call, const std::vector<std::string>* services)
@@ -57,12 +60,17 @@ class Reflection final : public CallHandler {
           ToGrpcStatus(Outcome::kInvalidMessage, "the request is not a ServerReflectionRequest"));
       return;
     }
-    ServerReflectionResponse response;
-    Answer(request, &response);
-    response.set_valid_host(request.host());
-    *response.mutable_original_request() = std::move(request);
-    call_.Send(response.SerializeAsString());
+    // The next request is read when this one's answer is gone.
+    call_.PauseReading();
+    call_.AwaitRoom(kAnswerRoom, [this, asked = std::move(request)]() mutable {
+      ServerReflectionResponse response;
+      Answer(asked, &response);
+      response.set_valid_host(asked.host());
+      *response.mutable_original_request() = std::move(asked);
+      call_.Send(response.SerializeAsString());
+    });
   }
+  void OnAllSent() override { call_.ResumeReading(); }
   void OnHalfClose() override { call_.Finish({}); }
   void OnShutdown() override { call_.Finish(ToGrpcStatus(Outcome::kShutdown)); }
 
@@ -121,7 +129,7 @@ void RegisterReflection(std::vector<std::string> services, MethodTable* methods)
         grpc::reflection::v1alpha::ServerReflectionRequest::descriptor()->file()}) {
     services.push_back(file->service(0)->full_name());
   }
-  // Shared, because the table copies what it is given.
+  // Shared, because the table copies its entries.
   auto listed = std::make_shared<std::vector<std::string>>(std::move(services));
   for (const char* package : {"grpc.reflection.v1", "grpc.reflection.v1alpha"}) {
     methods->Add(Concat({"/", package, ".ServerReflection/ServerReflectionInfo"}),

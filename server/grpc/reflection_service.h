@@ -9,8 +9,8 @@
 
 namespace crier {
 
-// Describes what is linked into the program. `services`: the full names of those served, besides
-// reflection itself.
+// Describes the types that are linked into the program. `services`: the full names of the services
+// served, without reflection itself.
 void RegisterReflection(std::vector<std::string> services, MethodTable* methods);
 
 }  // namespace crier

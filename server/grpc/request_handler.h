@@ -1,8 +1,11 @@
-// The handler of calls that begin with one request of the client: unary ones, and streams from the
-// server.
+// The handler of calls that begin with one request from the client: unary calls, and streams from
+// the server.
 #ifndef CRIER_SERVER_GRPC_REQUEST_HANDLER_H_
 #define CRIER_SERVER_GRPC_REQUEST_HANDLER_H_
 
+#include <cstddef>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -17,24 +20,41 @@ class RequestHandler final : public CallHandler {
   // Answers the request, now or later (Call::Send, Call::Finish).
   using Answer = absl::AnyInvocable<void(Call* call, std::string_view request)>;
 
-  // The call owns this object.
-  RequestHandler(Call* call, Answer answer) : call_(*call), answer_(std::move(answer)) {}
+  // The call owns this object. `answer` keeps so many bytes of the request's head.
+  RequestHandler(Call* call, Answer answer, size_t head_bytes = 0)
+      : call_(*call), answer_(std::move(answer)), head_bytes_(head_bytes) {
+    if (head_bytes > 0) call_.Keep(head_bytes);
+  }
 
   void OnMessage(std::string_view message) override {
-    if (answer_ == nullptr) {
-      call_.Finish({GrpcCode::kInternal, "a second request, where there is one in a call"});
+    if (request_.has_value()) {
+      call_.Finish({GrpcCode::kUnimplemented, "a second request, where there is one in a call"});
       return;
     }
-    std::exchange(answer_, nullptr)(&call_, message);
+    request_ = message;
+    call_.Keep(head_bytes_ + message.size());
   }
   void OnHalfClose() override {
-    if (answer_ != nullptr) call_.Finish({GrpcCode::kInternal, "a call without its request"});
+    if (!request_.has_value()) {
+      call_.Finish({GrpcCode::kUnimplemented, "the call ended without a request"});
+      return;
+    }
+    answering_ = true;
+    const std::string request = std::exchange(*request_, {});
+    call_.Keep(head_bytes_);
+    answer_(&call_, request);
   }
-  void OnShutdown() override { call_.Finish(ToGrpcStatus(Outcome::kShutdown)); }
+  // What has begun gets its answer.
+  void OnShutdown() override {
+    if (!answering_) call_.Finish(ToGrpcStatus(Outcome::kShutdown));
+  }
 
  private:
   Call& call_;
   Answer answer_;
+  const size_t head_bytes_;
+  std::optional<std::string> request_;
+  bool answering_ = false;
 };
 
 }  // namespace crier

@@ -2,27 +2,27 @@
 
 #include <string>
 
-#include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
 namespace crier {
 
-GrpcStatus ToGrpcStatus(Outcome outcome, std::string_view detail) {
+GrpcStatus ToGrpcStatus(const UnaryError& error) {
   GrpcStatus status;
-  if (outcome == Outcome::kOk) return status;
-  const OutcomeInfo& info = Info(outcome);
-  status.code = info.grpc_status;
-  status.message = detail.empty() ? info.text : detail;
-
-  google::rpc::ErrorInfo error_info;
-  error_info.set_reason(std::string(info.name));
-  error_info.set_domain("crier");
+  status.code = error.code;
+  status.message = error.message;
+  if (error.details.empty()) return status;
   google::rpc::Status details;
-  details.set_code(status.code);
-  details.set_message(status.message);
-  details.add_details()->PackFrom(error_info);
+  details.set_code(error.code);
+  details.set_message(error.message);
+  for (const google::protobuf::Any& detail : error.details) *details.add_details() = detail;
   status.details = details.SerializeAsString();
   return status;
+}
+
+GrpcStatus ToGrpcStatus(Outcome outcome, std::string_view detail,
+                        std::optional<std::chrono::milliseconds> retry_after) {
+  if (outcome == Outcome::kOk) return {};
+  return ToGrpcStatus(ErrorOf(outcome, detail, retry_after));
 }
 
 std::string PercentEncoded(std::string_view text) {

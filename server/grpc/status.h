@@ -1,17 +1,21 @@
-// Outcomes as gRPC statuses, and how a status is written on the wire.
+// Turns outcomes into gRPC statuses, and says how a status is written on the wire.
 #ifndef CRIER_SERVER_GRPC_STATUS_H_
 #define CRIER_SERVER_GRPC_STATUS_H_
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "server/base/outcome.h"
+#include "server/service/unary_error.h"
 
 namespace crier {
 
-// The codes that this folder gives besides those of the outcome table (gRPC's doc/statuscodes.md).
+// The codes that this folder uses besides those of the outcome table (gRPC's doc/statuscodes.md).
 enum class GrpcCode : int {
   kOk = 0,
+  kCancelled = 1,
   kDeadlineExceeded = 4,
   kNotFound = 5,
   kResourceExhausted = 8,
@@ -31,13 +35,14 @@ struct GrpcStatus {
   bool ok() const { return code == 0; }
 };
 
-// The status of the outcome table, with a google.rpc.Status in its details that carries a
-// google.rpc.ErrorInfo: reason = the outcome's name, domain = "crier". `detail` is for people;
-// empty: the outcome's own text. Thread-safe.
-GrpcStatus ToGrpcStatus(Outcome outcome, std::string_view detail = {});
+// Its details, if there are any, are in a google.rpc.Status. Thread-safe.
+GrpcStatus ToGrpcStatus(const UnaryError& error);
+// The same from the outcome table (ErrorOf). Thread-safe.
+GrpcStatus ToGrpcStatus(Outcome outcome, std::string_view detail = {},
+                        std::optional<std::chrono::milliseconds> retry_after = {});
 
-// The value of grpc-message: what is not printable ASCII, and %, as %XX (gRPC's
-// doc/PROTOCOL-HTTP2.md, "Percent-Encoded").
+// The value of grpc-message. % and everything that is not printable ASCII are written as %XX
+// (gRPC's doc/PROTOCOL-HTTP2.md, "Percent-Encoded").
 std::string PercentEncoded(std::string_view text);
 
 }  // namespace crier

@@ -11,26 +11,34 @@
 #include "server/engine/session.h"
 #include "server/engine/transport.h"
 #include "server/grpc/call.h"
+#include "server/service/caller.h"
 
 namespace crier {
 
-// Nothing is queued here: what the client is owed is pulled from the session when the client takes
-// it, everything that has come until then as one message. A client that takes nothing is a cursor
-// that lags. Runs on: shard thread, all of it.
+// Nothing is queued here. When the client takes data, the events are pulled from the session, and
+// all that have come until then form one message. A client that takes nothing is a cursor that
+// lags. Runs on: shard thread, all of it.
 class StreamSession : public CallHandler, public Transport {
  public:
   // The call owns this object.
   explicit StreamSession(Call* call) : call_(*call) {}
-  ~StreamSession() override = default;
+  // Ends the session, where nothing else has: a handler whose call could not begin.
+  ~StreamSession() override;
   StreamSession(const StreamSession&) = delete;
   StreamSession& operator=(const StreamSession&) = delete;
 
-  // Begins the session. `user_id`: empty: the client may name it in what it sends. `frames` are
-  // handled as if the client had sent them first. Once.
-  void Open(std::string user_id, std::vector<v1::ClientFrame> frames);
+  // Begins the session. If the caller has no user, it may name it in its frames, or bring its token
+  // there. `frames` are handled as if the client had sent them first. Call once.
+  void Open(Caller caller, std::vector<v1::ClientFrame> frames);
 
   // --- CallHandler.
   void OnMessage(std::string_view message) override;
+  void OnHalfClose() override;
+  void OnDrain() override;
+  // A ServerFrame of no events, which means nothing to the client.
+  void OnIdle() override {
+    if (session_ != nullptr) call_.Send(std::string_view());
+  }
   void OnShutdown() override { Close(Outcome::kShutdown, {}); }
   void OnOver(Outcome outcome) override { EndSession(outcome); }
   std::span<const Slice> Peek(size_t budget) override;
@@ -40,6 +48,9 @@ class StreamSession : public CallHandler, public Transport {
   // --- Transport.
   void Wake() override;
   void Close(Outcome outcome, std::string_view detail) override;
+  void PauseReading() override { call_.PauseReading(); }
+  void ResumeReading() override { call_.ResumeReading(); }
+  std::string PeerAddress() const override { return call_.PeerAddress(); }
 
  private:
   void EndSession(Outcome outcome);

@@ -1,8 +1,9 @@
-// Counters, gauges and histograms that cost a plain add.
+// Counters, gauges and histograms whose update is a plain add.
 //
-// One thread writes an instrument, any thread reads it: a relaxed load and store, no locked
-// instruction. prometheus-cpp's own instruments are shared between threads, and its histogram takes
-// a mutex for each observation; per-shard ones that are added up when somebody scrapes take none.
+// One thread writes an instrument, any thread reads it. This needs a relaxed load and store, but no
+// locked instruction. prometheus-cpp's own instruments are shared between threads, and its
+// histogram locks a mutex for each observation. These instruments exist once per shard, and a
+// scrape adds them up, so they need no lock.
 #ifndef CRIER_SERVER_METRICS_INSTRUMENTS_H_
 #define CRIER_SERVER_METRICS_INSTRUMENTS_H_
 
@@ -40,7 +41,7 @@ class Gauge {
   std::atomic<int64_t> value_{0};
 };
 
-// Seconds, in the buckets that dashboards of this kind of study use (docs/protocol.md, "Metrics").
+// Seconds, in the buckets that the study's dashboards use (docs/protocol.md, "Metrics").
 class Histogram {
  public:
   static constexpr std::array<double, 14> kBounds = {
@@ -54,7 +55,7 @@ class Histogram {
     sum_.store(sum_.load(std::memory_order_relaxed) + seconds * static_cast<double>(times),
                std::memory_order_relaxed);
   }
-  // Observations in bucket i alone (not cumulative); i == kBounds.size() is the one above all.
+  // Observations in bucket i alone (not cumulative). i == kBounds.size() is the highest bucket.
   uint64_t bucket(size_t i) const { return buckets_[i].value(); }
   double sum() const { return sum_.load(std::memory_order_relaxed); }
 

@@ -25,14 +25,45 @@ using PerTransport = ShardMetrics::PerTransport;
 // In the order of the enums.
 constexpr std::array<std::string_view, kTransportCount> kTransportLabels = {"websocket", "grpc"};
 constexpr std::array<std::string_view, kActionCount> kActionLabels = {
-    "direct",      "broadcast", "ping",  "pong",   "subscribe",
-    "unsubscribe", "presence",  "hello", "invalid"};
+    "direct",      "broadcast", "ping", "pong",  "subscribe",
+    "unsubscribe", "presence",  "auth", "hello", "invalid"};
 constexpr std::array<std::string_view, kSkipCount> kSkipLabels = {"slow_consumer", "expired",
-                                                                  "new_epoch"};
+                                                                  "new_epoch", "unencodable"};
+constexpr std::array<std::string_view, kMemoryKindCount> kMemoryLabels = {
+    "logs", "topics", "ids", "mailboxes", "sessions", "mail", "input", "output", "http2", "tls"};
+constexpr std::array<std::string_view, kTlsHandshakeCount> kHandshakeLabels = {"full", "resumed",
+                                                                               "failed"};
 constexpr std::array<std::string_view, kResumeCount> kResumeLabels = {"complete", "gap",
                                                                       "new_epoch"};
-constexpr std::array<std::string_view, kRefusalCount> kRefusalLabels = {"total", "per_address",
-                                                                        "descriptors"};
+constexpr std::array<std::string_view, kRefusalCount> kRefusalLabels = {
+    "total", "per_address", "descriptors", "rate", "rate_per_address"};
+
+constexpr std::array<std::string_view, kGrpcViolationCount> kViolationLabels = {
+    "memory", "control_queue", "control_flood", "continuations", "header_list",
+    "resets", "pings",         "unread",        "flow_control"};
+
+struct MethodLabels {
+  std::string_view type;
+  std::string_view service;
+  std::string_view method;
+};
+constexpr std::array<MethodLabels, kGrpcMethodCount> kMethodLabels = {{
+    {"bidi_stream", "crier.v1.Messaging", "Connect"},
+    {"server_stream", "crier.v1.Messaging", "Subscribe"},
+    {"unary", "crier.v1.Messaging", "Publish"},
+    {"unary", "crier.v1.Messaging", "History"},
+    {"unary", "grpc.health.v1.Health", "Check"},
+    {"server_stream", "grpc.health.v1.Health", "Watch"},
+    {"bidi_stream", "grpc.reflection.v1.ServerReflection", "ServerReflectionInfo"},
+    {"bidi_stream", "grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo"},
+    {"unknown", "unknown", "unknown"},
+}};
+// As go-grpc-prometheus writes them.
+constexpr std::array<std::string_view, kGrpcCodeCount> kCodeLabels = {
+    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated"};
 
 // --- One instrument, added to a metric that starts as all zero.
 
@@ -91,14 +122,16 @@ void ByTransport(const Shards& shards, MetricFamily* family) {
   }
 }
 
-void EndedByOutcome(const Shards& shards, MetricFamily* family) {
+// One value per transport and outcome.
+template <auto member>
+void ByOutcome(const Shards& shards, MetricFamily* family) {
   for (size_t t = 0; t < kTransportCount; ++t) {
     for (const OutcomeInfo& info : AllOutcomes()) {
       ClientMetric& metric =
           AddLabel(family->metric.emplace_back(), "transport", kTransportLabels[t]);
       AddLabel(metric, "outcome", info.label);
       for (const auto& shard : shards) {
-        AddTo(&metric, shard->transports[t].ended[static_cast<size_t>(info.outcome)]);
+        AddTo(&metric, (shard->transports[t].*member)[static_cast<size_t>(info.outcome)]);
       }
     }
   }
@@ -128,8 +161,54 @@ void SkippedByReason(const Shards& shards, MetricFamily* family) {
   ByLabel<&ShardMetrics::events_skipped, kSkipLabels>("reason", shards, family);
 }
 
+void MemoryByKind(const Shards& shards, MetricFamily* family) {
+  ByLabel<&ShardMetrics::memory, kMemoryLabels>("kind", shards, family);
+}
+
+void HandshakesByResult(const Shards& shards, MetricFamily* family) {
+  ByLabel<&ShardMetrics::tls_handshakes, kHandshakeLabels>("result", shards, family);
+}
+
+void LogMemory(const Shards& shards, MetricFamily* family) {
+  ClientMetric& metric = family->metric.emplace_back();
+  for (const auto& shard : shards) {
+    AddTo(&metric, shard->memory[static_cast<size_t>(MemoryKind::kLogs)]);
+  }
+}
+
 void ResumesByResult(const Shards& shards, MetricFamily* family) {
   ByLabel<&ShardMetrics::resumes, kResumeLabels>("result", shards, family);
+}
+
+void ViolationsByReason(const Shards& shards, MetricFamily* family) {
+  ByLabel<&ShardMetrics::grpc_violations, kViolationLabels>("reason", shards, family);
+}
+
+ClientMetric& AddMethod(size_t method, MetricFamily* family) {
+  const MethodLabels& labels = kMethodLabels[method];
+  ClientMetric& metric = AddLabel(family->metric.emplace_back(), "grpc_type", labels.type);
+  AddLabel(metric, "grpc_service", labels.service);
+  return AddLabel(metric, "grpc_method", labels.method);
+}
+
+// A series per method and code that has occurred, and that of OK.
+void HandledByMethod(const Shards& shards, MetricFamily* family) {
+  for (size_t m = 0; m < kGrpcMethodCount; ++m) {
+    for (size_t code = 0; code < kGrpcCodeCount; ++code) {
+      ClientMetric sum;
+      for (const auto& shard : shards) AddTo(&sum, shard->grpc_methods[m].handled[code]);
+      if (code != 0 && sum.counter.value == 0) continue;
+      ClientMetric& metric = AddMethod(m, family);
+      AddLabel(metric, "grpc_code", kCodeLabels[code]).counter = sum.counter;
+    }
+  }
+}
+
+void HandlingByMethod(const Shards& shards, MetricFamily* family) {
+  for (size_t m = 0; m < kGrpcMethodCount; ++m) {
+    ClientMetric& metric = AddMethod(m, family);
+    for (const auto& shard : shards) AddTo(&metric, shard->grpc_methods[m].handling_seconds);
+  }
 }
 
 // --- The table: every metric that shards count.
@@ -162,8 +241,11 @@ constexpr Row kRows[] = {
      "Sessions that are open now."},
     {"crier_sessions_lagging", MetricType::Gauge, &ByTransport<&PerTransport::sessions_lagging>,
      "Sessions for which the kernel, or the peer's flow control, takes no bytes now."},
-    {"crier_sessions_ended_total", MetricType::Counter, &EndedByOutcome,
+    {"crier_sessions_ended_total", MetricType::Counter, &ByOutcome<&PerTransport::ended>,
      "Sessions that ended, by why."},
+    {"crier_refusals_total", MetricType::Counter, &ByOutcome<&PerTransport::refused>,
+     "Error events sent to sessions, by why: each refuses one frame. The session goes on unless "
+     "there were too many."},
     {"crier_messages_received_total", MetricType::Counter, &ReceivedByAction,
      "Frames received from clients, by what they asked for; invalid: refused before that was "
      "known."},
@@ -179,10 +261,24 @@ constexpr Row kRows[] = {
     {"crier_writes_total", MetricType::Counter, &ByTransport<&PerTransport::writes>,
      "Writes to the kernel, or to gRPC: delivered events over writes is the batching."},
     {"crier_topics", MetricType::Gauge, &Sum<&ShardMetrics::topics>, "Topics that exist now."},
-    {"crier_log_bytes", MetricType::Gauge, &Sum<&ShardMetrics::log_bytes>,
-     "Memory of all topics' logs, in bytes."},
+    {"crier_log_bytes", MetricType::Gauge, &LogMemory, "Memory of all topics' logs, in bytes."},
+    {"crier_memory_bytes", MetricType::Gauge, &MemoryByKind,
+     "Memory that clients make the process keep, by what for. The sum has a limit: "
+     "--memory_budget."},
     {"crier_resumes_total", MetricType::Counter, &ResumesByResult,
      "Resume points answered: complete, with a gap, or of an epoch that is over."},
+    {"crier_handler_exceptions_total", MetricType::Counter, &Sum<&ShardMetrics::handler_exceptions>,
+     "Exceptions that came out of a handler and ended what they belonged to: a fault of the "
+     "server, "
+     "or want of memory."},
+    {"crier_tls_handshakes_total", MetricType::Counter, &HandshakesByResult,
+     "Handshakes of TLS, by how they ended. One that the client just left is not counted."},
+    {"crier_grpc_violations_total", MetricType::Counter, &ViolationsByReason,
+     "gRPC connections or calls that were ended because the client went over a limit, by which."},
+    {"grpc_server_handled_total", MetricType::Counter, &HandledByMethod,
+     "gRPC calls that have ended, by method and status."},
+    {"grpc_server_handling_seconds", MetricType::Histogram, &HandlingByMethod,
+     "From a gRPC call's head until its end, in seconds. A stream's is its whole life."},
 };
 
 MetricFamily Family(std::string_view name, MetricType type, std::string_view help) {
@@ -238,6 +334,19 @@ void AppendProcess(std::vector<MetricFamily>* out) {
 }
 
 }  // namespace
+
+GrpcMethod GrpcMethodOf(std::string_view path) {
+  for (size_t m = 0; m < static_cast<size_t>(GrpcMethod::kUnknown); ++m) {
+    const MethodLabels& labels = kMethodLabels[m];
+    const size_t service = labels.service.size();
+    if (path.size() == service + labels.method.size() + 2 && path[0] == '/' &&
+        path[service + 1] == '/' && path.substr(1, service) == labels.service &&
+        path.ends_with(labels.method)) {
+      return static_cast<GrpcMethod>(m);
+    }
+  }
+  return GrpcMethod::kUnknown;
+}
 
 Metrics::Metrics(size_t shards) {
   for (size_t i = 0; i < shards; ++i) shards_.push_back(std::make_unique<ShardMetrics>());

@@ -1,5 +1,5 @@
-// Every metric of the server. The names, types and help texts are declared in metrics.cc, in one
-// table; the instruments themselves belong to shards, so that counting takes no lock.
+// Every metric of the server. One table in metrics.cc declares the names, types and help texts. The
+// instruments belong to shards, so that counting needs no lock.
 #ifndef CRIER_SERVER_METRICS_METRICS_H_
 #define CRIER_SERVER_METRICS_METRICS_H_
 
@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "server/base/outcome.h"
@@ -17,7 +18,7 @@
 
 namespace crier {
 
-// By which way a session came in.
+// The transport of a session.
 enum class TransportKind : uint8_t { kWebSocket, kGrpc };
 inline constexpr size_t kTransportCount = 2;
 
@@ -30,14 +31,34 @@ enum class ActionKind : uint8_t {
   kSubscribe,
   kUnsubscribe,
   kPresence,
+  kAuth,
   kHello,
   kInvalid,  // refused by the codec
 };
 inline constexpr size_t kActionCount = static_cast<size_t>(ActionKind::kInvalid) + 1;
 
 // Why events were skipped; the label of crier_events_skipped_total.
-enum class SkipKind : uint8_t { kSlowConsumer, kExpired, kNewEpoch };
-inline constexpr size_t kSkipCount = 3;
+enum class SkipKind : uint8_t { kSlowConsumer, kExpired, kNewEpoch, kUnencodable };
+inline constexpr size_t kSkipCount = 4;
+
+// What memory is kept for; the label of crier_memory_bytes.
+enum class MemoryKind : uint8_t {
+  kLogs,       // topics' logs, and slices of them made for those that resume
+  kTopics,     // topics themselves, and who follows them
+  kIds,        // remembered ids of publishes
+  kMailboxes,  // direct messages, answers and gaps that sessions have not taken
+  kSessions,   // sessions, and what they follow
+  kMail,       // between shards
+  kInput,      // partly received messages
+  kOutput,     // what waits to be sent outside of logs and mailboxes
+  kHttp2,      // streams of HTTP/2 connections, and control frames that wait there
+  kTls,        // sessions of TLS, and what was encrypted and waits to be sent
+};
+inline constexpr size_t kMemoryKindCount = static_cast<size_t>(MemoryKind::kTls) + 1;
+
+// How a handshake of TLS has ended; the label of crier_tls_handshakes_total.
+enum class TlsHandshake : uint8_t { kFull, kResumed, kFailed };
+inline constexpr size_t kTlsHandshakeCount = 3;
 
 // How a resume point was answered; the label of crier_resumes_total.
 enum class ResumeKind : uint8_t { kComplete, kGap, kNewEpoch };
@@ -45,14 +66,48 @@ inline constexpr size_t kResumeCount = 3;
 
 // Why a connection was refused; the label of crier_connections_refused_total.
 enum class RefusalKind : uint8_t {
-  kTotal,       // as many connections as there may be
-  kPerAddress,  // as many from this address
-  kDescriptors  // no descriptor left
+  kTotal,           // the limit on connections is reached
+  kPerAddress,      // the limit for this address is reached
+  kDescriptors,     // no descriptor left
+  kRate,            // too many in a second
+  kRatePerAddress,  // too many in a second from this address
 };
-inline constexpr size_t kRefusalCount = 3;
+inline constexpr size_t kRefusalCount = static_cast<size_t>(RefusalKind::kRatePerAddress) + 1;
 
-// Connections of both transports, before they are sessions. Written under the lock of the
-// ConnectionTable.
+// Which limit of the gRPC transport a client went over; the label of crier_grpc_violations_total.
+enum class GrpcViolation : uint8_t {
+  kMemory,         // a connection keeps more than it may
+  kControlQueue,   // answers such as RST_STREAM that the client makes and does not read
+  kControlFlood,   // the same of PING and SETTINGS
+  kContinuations,  // a header block in too many frames
+  kHeaderList,     // too much metadata
+  kResets,         // calls cancelled too fast
+  kPings,          // pings too often
+  kUnread,         // an answer that was not taken in time
+  kFlowControl,    // more bytes than its windows allow
+};
+inline constexpr size_t kGrpcViolationCount = static_cast<size_t>(GrpcViolation::kFlowControl) + 1;
+
+// The methods that gRPC's own metrics tell apart.
+enum class GrpcMethod : uint8_t {
+  kConnect,
+  kSubscribe,
+  kPublish,
+  kHistory,
+  kHealthCheck,
+  kHealthWatch,
+  kReflection,
+  kReflectionAlpha,
+  kUnknown,  // every other, so that clients cannot make series
+};
+inline constexpr size_t kGrpcMethodCount = static_cast<size_t>(GrpcMethod::kUnknown) + 1;
+inline constexpr size_t kGrpcCodeCount = 17;  // grpc::StatusCode: OK to UNAUTHENTICATED
+
+// Of this service and method, e.g. "/crier.v1.Messaging/Publish". Thread-safe.
+GrpcMethod GrpcMethodOf(std::string_view path);
+
+// Connections of both transports, whether they are sessions yet or not. Written under the lock of
+// the ConnectionTable.
 struct ConnectionMetrics {
   Gauge open;
   Gauge limit;
@@ -65,11 +120,18 @@ struct ShardMetrics {
     Gauge sessions;
     Gauge sessions_lagging;
     std::array<Counter, kOutcomeCount> ended;
+    std::array<Counter, kOutcomeCount> refused;  // frames; the session goes on
     std::array<Counter, kActionCount> received;
     Counter events_delivered;
     Counter bytes_sent;
     Counter writes;
     Histogram delivery_seconds;
+  };
+
+  // The names that gRPC's dashboards use: grpc_server_handled_total, ...
+  struct PerGrpcMethod {
+    std::array<Counter, kGrpcCodeCount> handled;
+    Histogram handling_seconds;
   };
 
   std::array<PerTransport, kTransportCount> transports;
@@ -85,8 +147,12 @@ struct ShardMetrics {
 
   std::array<Counter, kSkipCount> events_skipped;
   std::array<Counter, kResumeCount> resumes;
-  Gauge topics;     // with this shard as their home
-  Gauge log_bytes;  // of topics with this shard as their home
+  Gauge topics;                                // with this shard as their home
+  std::array<Gauge, kMemoryKindCount> memory;  // in bytes
+  Counter handler_exceptions;
+  std::array<Counter, kTlsHandshakeCount> tls_handshakes;
+  std::array<Counter, kGrpcViolationCount> grpc_violations;
+  std::array<PerGrpcMethod, kGrpcMethodCount> grpc_methods;
 };
 
 // Owns the instruments of all shards and shows them to Prometheus.

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -14,7 +15,7 @@
 namespace crier {
 namespace {
 
-// Fields of /proc/self/stat that are of use here, by their numbers in proc(5).
+// The fields of /proc/self/stat that are used here, with their numbers in proc(5).
 struct StatFields {
   uint64_t start_ticks = 0;     // (22) after boot
   uint64_t virtual_bytes = 0;   // (23)
@@ -25,7 +26,7 @@ std::optional<StatFields> ReadStat() {
   std::ifstream file("/proc/self/stat");
   std::string line;
   if (!std::getline(file, line)) return std::nullopt;
-  // (2) is the program's name in parentheses, which may itself hold spaces and parentheses.
+  // (2) is the program's name in parentheses. The name may hold spaces and parentheses.
   const size_t name_end = line.rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   std::istringstream rest(line.substr(name_end + 1));
@@ -83,6 +84,11 @@ ProcessStats ReadProcessStats() {
 }
 
 std::optional<size_t> OpenDescriptorCount() {
+  // Linux 6.2 and later count them by themselves. Else each is looked up: 9,000 took 2.5 to 30 ms.
+  struct stat info = {};
+  if (::stat("/proc/self/fd", &info) == 0 && info.st_size > 0) {
+    return static_cast<size_t>(info.st_size);
+  }
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc/self/fd"), &::closedir);
   if (directory == nullptr) return std::nullopt;
   size_t count = 0;

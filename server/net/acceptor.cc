@@ -1,86 +1,64 @@
 #include "server/net/acceptor.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <iterator>
+#include <new>
 #include <optional>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "server/net/socket_options.h"
+#include "server/net/listen_address.h"
+#include "server/net/listen_socket.h"
 
 namespace crier {
-namespace {
-
-absl::Status ListenError(const ListenAddress& address, int error) {
-  std::string reason = std::strerror(error);
-  if (error == EADDRINUSE) reason = "the port is taken: another program listens there";
-  if (error == EACCES) reason = "not permitted; ports below 1024 need privileges";
-  if (error == EADDRNOTAVAIL) reason = "this machine has no such address";
-  return absl::FailedPreconditionError(
-      absl::StrCat("cannot listen on '", address.text, "': ", reason));
-}
-
-bool SetFlag(int fd, int level, int option, int value) {
-  return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
-}
-
-}  // namespace
 
 Acceptor::Acceptor(boost::asio::io_context& io, ConnectionTable* table, Handler handler,
-                   Refuser refuser)
-    : io_(io), table_(table), handler_(std::move(handler)), refuser_(refuser) {
+                   Refuser refuser, bool use_reserve)
+    : io_(io),
+      table_(table),
+      handler_(std::move(handler)),
+      refuser_(refuser),
+      use_reserve_(use_reserve) {
   OpenReserve();
 }
 
 Acceptor::~Acceptor() { Stop(); }
 
 absl::Status Acceptor::Listen(std::string_view addresses) {
-  absl::StatusOr<std::vector<ListenAddress>> parsed = ParseListenAddresses(addresses);
+  const absl::StatusOr<std::vector<ListenAddress>> parsed = ParseListenAddresses(addresses);
   if (!parsed.ok()) return parsed.status();
-  for (const ListenAddress& address : *parsed) {
-    absl::StatusOr<std::unique_ptr<Listener>> listener = Open(address);
-    if (!listener.ok()) return listener.status();
-    listeners_.push_back(*std::move(listener));
+  for (const ListenAddress& host : *parsed) {
+    const absl::StatusOr<std::vector<SocketAddress>> resolved = Resolve(host);
+    if (!resolved.ok()) return resolved.status();
+    absl::StatusOr<std::vector<ListenSocket>> sockets = OpenListenSockets(host, *resolved);
+    if (!sockets.ok()) return sockets.status();
+    for (ListenSocket& socket : *sockets) {
+      listeners_.push_back(std::make_unique<Listener>(
+          Listener{.socket = boost::asio::posix::stream_descriptor(io_, socket.fd.release()),
+                   .retry = boost::asio::steady_timer(io_),
+                   .address = socket.address}));
+    }
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Acceptor::Listener>> Acceptor::Open(const ListenAddress& address) {
-  absl::StatusOr<SocketAddress> resolved = Resolve(address);
-  if (!resolved.ok()) return resolved.status();
-  const int family = resolved->storage.ss_family;
-  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return ListenError(address, errno);
-  // A restart need not wait for connections of the last run to time out; two servers on one port
-  // are still refused.
-  SetFlag(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-  // [::] takes IPv4 too, whatever the system's default is.
-  if (family == AF_INET6) SetFlag(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&resolved->storage), resolved->length) !=
-          0 ||
-      ::listen(fd.get(), SOMAXCONN) != 0) {
-    return ListenError(address, errno);
-  }
-  SocketAddress bound;
-  bound.length = sizeof bound.storage;
-  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound.storage), &bound.length);
-  return std::make_unique<Listener>(
-      Listener{.socket = boost::asio::posix::stream_descriptor(io_, fd.release()),
-               .retry = boost::asio::steady_timer(io_),
-               .address = HostAndPortText(bound)});
-}
-
 std::string Acceptor::addresses() const {
   return absl::StrJoin(listeners_, ",", [](std::string* out, const auto& listener) {
-    out->append(listener->address);
+    out->append(HostAndPortText(listener->address));
   });
+}
+
+bool Acceptor::loopback_only() const {
+  return std::all_of(listeners_.begin(), listeners_.end(),
+                     [](const auto& listener) { return IsLoopback(listener->address); });
 }
 
 void Acceptor::Start() {
@@ -97,6 +75,7 @@ void Acceptor::Stop() {
     listener->socket.close(ignored);
     listener->retry.cancel();
   }
+  greeted_.clear();
 }
 
 void Acceptor::Wait(Listener* listener) {
@@ -110,12 +89,18 @@ void Acceptor::Wait(Listener* listener) {
 
 // Runs on: the thread of io.
 //
-// accept is called only after readiness, and does not block: a blocking accept reserves its
+// accept is called only after readiness and does not block. A blocking accept would reserve its
 // descriptor number when it is called, not when a client comes.
 void Acceptor::AcceptBatch(Listener* listener) {
   const int listener_fd = listener->socket.native_handle();
   for (int i = 0; i < kBatch && !stopped_; ++i) {
-    switch (AcceptOne(listener_fd)) {
+    Step step = Step::kExhausted;
+    try {
+      step = AcceptOne(listener_fd);
+    } catch (const std::bad_alloc&) {
+      // As where the kernel has no memory: later.
+    }
+    switch (step) {
       case Step::kAccepted:
         break;
       case Step::kDrained:
@@ -143,27 +128,72 @@ Acceptor::Step Acceptor::AcceptOne(int listener_fd) {
       case ENOMEM:
         return Step::kExhausted;
       default:
-        // accept(2): Linux passes errors of the new connection on here; it is gone, others wait.
+        // accept(2): Linux returns errors of the new connection here. It is gone, others wait.
         return Step::kAccepted;
     }
   }
   std::string address = HostText(peer);
   std::optional<ConnectionTable::Place> place = table_->Enter(address);
+  if (!place.has_value() && use_reserve_) place = table_->EnterReserve();
   if (!place.has_value()) {
     if (refuser_ != nullptr) refuser_(fd.get());
     return Step::kAccepted;
   }
-  SetNoDelay(fd.get());
-  handler_(AcceptedConnection{
-      .fd = std::move(fd), .peer = std::move(address), .place = *std::move(place)});
+  if (proxy_header_timeout_ && table_->IsTrustedProxy(address)) {
+    Greet(std::move(fd), std::move(address), *std::move(place));
+  } else {
+    HandOver(std::move(fd), std::move(address), *std::move(place));
+  }
   return Step::kAccepted;
 }
 
-// Nobody may be left waiting in the backlog: it would stay readable, and whoever looks after it
-// would either spin or forget it.
+void Acceptor::HandOver(UniqueFd fd, std::string peer, ConnectionTable::Place place) {
+  handler_(
+      AcceptedConnection{.fd = std::move(fd), .peer = std::move(peer), .place = std::move(place)});
+}
+
+void Acceptor::Greet(UniqueFd fd, std::string peer, ConnectionTable::Place place) {
+  greeted_.emplace_back();
+  const auto greeted = std::prev(greeted_.end());
+  greeted->peer = std::move(peer);
+  greeted->place = std::move(place);
+  greeted->greeting.emplace(io_, std::move(fd), *proxy_header_timeout_,
+                            [this, greeted](ProxyGreeting::End end, std::string client) {
+                              OnGreeted(greeted, end, std::move(client));
+                            });
+  greeted->greeting->Start();
+}
+
+void Acceptor::OnGreeted(std::list<Greeted>::iterator greeted, ProxyGreeting::End end,
+                         std::string client) {
+  UniqueFd fd = greeted->greeting->Release();
+  std::string peer = std::move(greeted->peer);
+  ConnectionTable::Place place = std::move(greeted->place);
+  greeted_.erase(greeted);
+  if (end == ProxyGreeting::End::kRefused) {
+    const auto left_out = wrong_headers_.Admit(std::chrono::steady_clock::now());
+    if (!left_out) return;
+    return spdlog::warn(
+        "refused a connection from the trusted proxy {}: --proxy_protocol wants a header of the "
+        "PROXY protocol first, and {} ({} more refused since the last such line)",
+        peer, client, *left_out);
+  }
+  if (end == ProxyGreeting::End::kGone) return;
+  if (!client.empty()) {
+    if (!place.CountFor(client)) {
+      if (refuser_ != nullptr) refuser_(fd.get());
+      return;
+    }
+    peer = std::move(client);
+  }
+  HandOver(std::move(fd), std::move(peer), std::move(place));
+}
+
+// No connection may stay in the backlog: the socket would stay readable, and the acceptor would
+// either spin or never look again.
 Acceptor::Step Acceptor::RefuseWithReserve(int listener_fd) {
   if (!std::exchange(exhaustion_logged_, true)) {
-    spdlog::warn("out of file descriptors: refusing connections; raise the limit (ulimit -n)");
+    spdlog::warn("out of file descriptors: refusing connections; raise the limit (ulimit -Hn)");
   }
   reserve_.reset();
   UniqueFd fd(::accept4(listener_fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));

@@ -1,5 +1,5 @@
-// Accepts connections for both transports: counts them, caps them, and keeps a reserve of
-// descriptors, so that a flood ends in refusals and not in a server that accepts no more.
+// Accepts connections for both transports. Counts and limits them, and keeps a reserve of
+// descriptors: in a flood, the server refuses connections but never stops accepting.
 #ifndef CRIER_SERVER_NET_ACCEPTOR_H_
 #define CRIER_SERVER_NET_ACCEPTOR_H_
 
@@ -7,7 +7,9 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +17,10 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/base/log_limit.h"
 #include "server/net/connection_table.h"
 #include "server/net/listen_address.h"
+#include "server/net/proxy_greeting.h"
 #include "server/net/unique_fd.h"
 
 namespace crier {
@@ -29,38 +33,46 @@ struct AcceptedConnection {
   ConnectionTable::Place place;
 };
 
-// Listens on the addresses of one flag and hands over what it accepts.
+// Listens on the addresses of one flag and hands over the connections.
 //
-// Runs on: the thread of the io_context given, but for the constructor and Listen.
+// Runs on: the thread of the io_context given, except the constructor and Listen.
 class Acceptor {
  public:
   using Handler = absl::AnyInvocable<void(AcceptedConnection)>;
-  // What to do with a connection over the cap before it is closed: e.g. write an HTTP 503 with a
+  // Called for a connection over the limit before it is closed, e.g. to write an HTTP 503 with a
   // single non-blocking send. May be null.
   using Refuser = void (*)(int fd);
 
-  // At most so many connections are accepted before other handlers of the thread run.
+  // The most connections that are accepted before other handlers of the thread run.
   static constexpr int kBatch = 64;
-  // How long to let the listening sockets be where accepting fails for want of memory or
-  // descriptors and the reserve could not help.
+  // How long the acceptor waits if accepting fails for lack of memory or descriptors and the
+  // reserve did not help.
   static constexpr std::chrono::milliseconds kRetryDelay{50};
 
-  // `io` and `table` outlive the acceptor. `handler` runs on the thread of `io`.
+  // `io` and `table` outlive the acceptor. `handler` runs on the thread of `io`. `use_reserve`: it
+  // also gets connections beyond the limit, in places of the reserve
+  // (ConnectionTable::EnterReserve).
   Acceptor(boost::asio::io_context& io, ConnectionTable* table, Handler handler,
-           Refuser refuser = nullptr);
-  // Runs on: the thread of `io`, or any once that has ended.
+           Refuser refuser = nullptr, bool use_reserve = false);
+  // Runs on: the thread of `io`, or any thread after that one has ended.
   ~Acceptor();
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
 
   // Binds and listens on a comma-separated list of addresses: "127.0.0.1:8000", "[::1]:0",
-  // "localhost:8000", "0.0.0.0:8000", "[::]:8000" (IPv4 too). The status names the address and the
-  // reason, for people. Accepting begins with Start.
+  // "localhost:8000", "0.0.0.0:8000", "[::]:8000" (IPv4 too). A name stands for all of its
+  // addresses (see OpenListenSockets). The status names the address and the reason, for people.
+  // Accepting begins with Start.
   absl::Status Listen(std::string_view addresses);
 
-  // The addresses with their real ports, as "127.0.0.1:8000,[::1]:8001". After Listen.
+  // The addresses with their real ports, as "127.0.0.1:8000,[::1]:8001". Call after Listen.
   std::string addresses() const;
+  // Only this machine itself can connect. Call after Listen.
+  bool loopback_only() const;
 
+  // Who connects from a trusted proxy has to begin with a header of the PROXY protocol, within this
+  // time. Its client is the peer then. Call before Start.
+  void ExpectProxyHeaders(std::chrono::milliseconds timeout) { proxy_header_timeout_ = timeout; }
   // Begins to accept. Thread-safe.
   void Start();
   // Closes the listening sockets. Runs on: the thread of `io`.
@@ -70,15 +82,24 @@ class Acceptor {
   struct Listener {
     boost::asio::posix::stream_descriptor socket;
     boost::asio::steady_timer retry;
-    std::string address;  // with its real port
+    SocketAddress address;  // with its real port
   };
   enum class Step {
     kAccepted,   // there may be more
     kDrained,    // nobody is waiting
-    kExhausted,  // somebody is, and can be neither served nor refused for now
+    kExhausted,  // a client waits, and can neither be served nor refused now
   };
 
-  absl::StatusOr<std::unique_ptr<Listener>> Open(const ListenAddress& address);
+  // A connection of a proxy that has not said yet for whom it stands.
+  struct Greeted {
+    std::string peer;
+    ConnectionTable::Place place;
+    std::optional<ProxyGreeting> greeting;
+  };
+
+  void Greet(UniqueFd fd, std::string peer, ConnectionTable::Place place);
+  void OnGreeted(std::list<Greeted>::iterator greeted, ProxyGreeting::End end, std::string client);
+  void HandOver(UniqueFd fd, std::string peer, ConnectionTable::Place place);
   void Wait(Listener* listener);
   void AcceptBatch(Listener* listener);
   Step AcceptOne(int listener_fd);
@@ -90,12 +111,16 @@ class Acceptor {
   ConnectionTable* const table_;
   Handler handler_;
   const Refuser refuser_;
+  const bool use_reserve_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   bool stopped_ = false;
-  // Given up for a moment to accept, and turn away, who comes when no other descriptor is left.
+  std::optional<std::chrono::milliseconds> proxy_header_timeout_;
+  std::list<Greeted> greeted_;
+  LogLimit wrong_headers_;
+  // A spare descriptor. If no other is left, it is released to accept a client and refuse it.
   UniqueFd reserve_;
   bool exhaustion_logged_ = false;
-  // Handlers that come after the destructor see that it is gone.
+  // Tells handlers that run after the destructor that this object is gone.
   std::shared_ptr<void> alive_ = std::make_shared<char>();
 };
 

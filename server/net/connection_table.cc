@@ -11,32 +11,32 @@ namespace crier {
 namespace {
 
 constexpr rlim_t kMostDescriptors = 1 << 20;
-constexpr size_t kLeastReserve = 8;
-
-// Returns the soft limit, after raising it as far as it goes.
-size_t RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kLeastReserve;
-  const rlim_t wanted = std::min(limit.rlim_max, kMostDescriptors);
-  if (limit.rlim_cur < wanted) {
-    const rlimit raised{.rlim_cur = wanted, .rlim_max = limit.rlim_max};
-    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
-  }
-  return static_cast<size_t>(std::min(limit.rlim_cur, kMostDescriptors));
-}
+constexpr size_t kLeastReserve = 8 + ConnectionTable::kReserve;
 
 }  // namespace
 
 void ConnectionTable::Place::Release() {
   if (table_ == nullptr) return;
-  std::exchange(table_, nullptr)->Leave(address_);
+  std::exchange(table_, nullptr)->Leave(*this);
   address_.clear();
+}
+
+bool ConnectionTable::Place::CountFor(std::string_view client, TimePoint now) {
+  assert(address_.empty());
+  if (table_ == nullptr) return true;
+  std::string counted = table_->CountedBy(client);
+  if (counted.empty()) return true;
+  MutexLock lock(&table_->mutex_);
+  if (!table_->CountRateLocked(counted, now) || !table_->CountLocked(counted)) return false;
+  if (table_->limits_.per_address != 0) address_ = std::move(counted);
+  return true;
 }
 
 ConnectionTable::ConnectionTable(Limits limits, Metrics* metrics)
     : limits_(limits),
       metrics_(metrics == nullptr ? nullptr : &metrics->connections()),
-      total_limit_(limits.total) {
+      total_limit_(limits.total),
+      rates_(limits_.rates, std::chrono::steady_clock::now()) {
   if (limits_.total == 0) {
     MeasureAllowance();
   } else if (metrics_ != nullptr) {
@@ -47,40 +47,78 @@ ConnectionTable::ConnectionTable(Limits limits, Metrics* metrics)
 void ConnectionTable::MeasureAllowance() {
   const size_t allowance = DescriptorAllowance();
   MutexLock lock(&mutex_);
-  // Connections that are open hold descriptors which are "in use now" but not the server's own.
+  // Open connections hold descriptors that are "in use now" but not the server's own.
   total_limit_ = allowance + size_;
   if (limits_.total != 0) total_limit_ = std::min(total_limit_, limits_.total);
   if (metrics_ != nullptr) metrics_->limit.Set(static_cast<int64_t>(total_limit_));
 }
 
-std::optional<ConnectionTable::Place> ConnectionTable::Enter(std::string_view address) {
+std::string ConnectionTable::CountedBy(std::string_view address) const {
+  if (limits_.per_address == 0 && limits_.rates.per_address == 0) return {};
+  return IsTrustedProxy(address) ? std::string() : CountedAddress(address);
+}
+
+std::optional<ConnectionTable::Place> ConnectionTable::Enter(std::string_view address,
+                                                             TimePoint now) {
+  std::string counted = CountedBy(address);
   MutexLock lock(&mutex_);
+  // A flood takes no place, whatever else is refused for.
+  if (!CountRateLocked(counted, now)) return std::nullopt;
   if (size_ >= total_limit_) {
     CountRefusal(RefusalKind::kTotal);
     return std::nullopt;
   }
-  std::string counted;
-  if (limits_.per_address != 0) {
-    counted = address;
-    size_t& connections = per_address_[counted];
-    if (connections >= limits_.per_address) {
-      CountRefusal(RefusalKind::kPerAddress);
-      return std::nullopt;
-    }
-    ++connections;
-  }
+  if (!counted.empty() && !CountLocked(counted)) return std::nullopt;
   ++size_;
   if (metrics_ != nullptr) metrics_->open.Set(static_cast<int64_t>(size_));
-  return Place(this, std::move(counted));
+  if (limits_.per_address == 0) counted.clear();
+  return Place(this, /*reserve=*/false, std::move(counted));
 }
 
-void ConnectionTable::Leave(const std::string& address) {
+std::optional<ConnectionTable::Place> ConnectionTable::EnterReserve() {
   MutexLock lock(&mutex_);
+  if (size_ < total_limit_ || reserve_used_ >= kReserve) return std::nullopt;
+  ++reserve_used_;
+  return Place(this, /*reserve=*/true, {});
+}
+
+bool ConnectionTable::CountRateLocked(const std::string& counted, TimePoint now) {
+  switch (rates_.Count(counted, now)) {
+    case ConnectionRates::Verdict::kFine:
+      return true;
+    case ConnectionRates::Verdict::kTooManyInAll:
+      CountRefusal(RefusalKind::kRate);
+      return false;
+    case ConnectionRates::Verdict::kTooManyFromAddress:
+      CountRefusal(RefusalKind::kRatePerAddress);
+      return false;
+  }
+  return true;
+}
+
+bool ConnectionTable::CountLocked(const std::string& counted) {
+  if (limits_.per_address == 0) return true;
+  size_t& connections = per_address_[counted];
+  if (connections >= limits_.per_address) {
+    CountRefusal(RefusalKind::kPerAddress);
+    return false;
+  }
+  ++connections;
+  return true;
+}
+
+void ConnectionTable::Leave(const Place& place) {
+  MutexLock lock(&mutex_);
+  if (place.reserve_) {
+    assert(reserve_used_ > 0);
+    --reserve_used_;
+    return;
+  }
   assert(size_ > 0);
   --size_;
   if (metrics_ != nullptr) metrics_->open.Set(static_cast<int64_t>(size_));
-  if (limits_.per_address == 0) return;
-  const auto it = per_address_.find(address);
+  if (place.address_.empty()) return;
+  const auto it = per_address_.find(place.address_);
   if (it != per_address_.end() && --it->second == 0) per_address_.erase(it);
 }
 
@@ -104,8 +142,19 @@ size_t ConnectionTable::limit() const {
   return total_limit_;
 }
 
+size_t ConnectionTable::DescriptorLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kLeastReserve;
+  const rlim_t wanted = std::min(limit.rlim_max, kMostDescriptors);
+  if (limit.rlim_cur < wanted) {
+    const rlimit raised{.rlim_cur = wanted, .rlim_max = limit.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  return static_cast<size_t>(std::min(limit.rlim_cur, kMostDescriptors));
+}
+
 size_t ConnectionTable::DescriptorAllowance() {
-  const size_t limit = RaiseDescriptorLimit();
+  const size_t limit = DescriptorLimit();
   // Where /proc cannot be read, the reserve has to do.
   const size_t in_use = OpenDescriptorCount().value_or(0);
   const size_t reserve = std::max(kLeastReserve, limit / 64);

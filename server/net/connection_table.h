@@ -2,6 +2,7 @@
 #ifndef CRIER_SERVER_NET_CONNECTION_TABLE_H_
 #define CRIER_SERVER_NET_CONNECTION_TABLE_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -11,8 +12,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "server/base/clock.h"
 #include "server/base/mutex.h"
 #include "server/metrics/metrics.h"
+#include "server/net/address_blocks.h"
+#include "server/net/connection_rates.h"
 
 namespace crier {
 
@@ -21,40 +25,68 @@ class ConnectionTable {
  public:
   struct Limits {
     size_t total = 0;        // 0: what descriptors allow (see DescriptorAllowance)
-    size_t per_address = 0;  // 0: no limit
+    size_t per_address = 0;  // 0: no limit. Of what counts as one, see CountedAddress.
+    ConnectionRates::Limits rates{};
+    // Of others' clients: they do not count by their own address. What comes from them may be
+    // counted by its client's (Place::CountFor).
+    AddressBlocks trusted_proxies{};
   };
+  // How many more connections than the limit may be open for a moment, each to ask how the server
+  // is (EnterReserve).
+  static constexpr size_t kReserve = 8;
 
-  // One connection's place; gives it back when destroyed, on any thread.
+  // One connection's place. The destructor gives it back, on any thread.
   class Place {
    public:
     Place() = default;
     Place(Place&& other) noexcept
-        : table_(std::exchange(other.table_, nullptr)), address_(std::move(other.address_)) {}
+        : table_(std::exchange(other.table_, nullptr)),
+          reserve_(other.reserve_),
+          address_(std::move(other.address_)) {}
     Place& operator=(Place&& other) noexcept {
       if (this == &other) return *this;
       Release();
       table_ = std::exchange(other.table_, nullptr);
+      reserve_ = other.reserve_;
       address_ = std::move(other.address_);
       return *this;
     }
     ~Place() { Release(); }
     void Release();
+    // Counts it by its client's address from now on, unless that is a trusted proxy too. False:
+    // that address has as many as it may, or they come too fast; the refusal is counted. REQUIRES:
+    // it came from a trusted proxy.
+    bool CountFor(std::string_view client, TimePoint now = std::chrono::steady_clock::now());
+    // It is one of the reserve.
+    bool of_reserve() const { return reserve_; }
 
    private:
     friend class ConnectionTable;
-    Place(ConnectionTable* table, std::string address)
-        : table_(table), address_(std::move(address)) {}
+    Place(ConnectionTable* table, bool reserve, std::string address)
+        : table_(table), reserve_(reserve), address_(std::move(address)) {}
     ConnectionTable* table_ = nullptr;
-    std::string address_;  // empty where addresses are not counted
+    bool reserve_ = false;
+    std::string address_;  // empty if it is not counted by an address
   };
 
-  // `metrics` may be null; else it outlives the table.
+  // `metrics` may be null. Else it has to outlive the table.
   explicit ConnectionTable(Limits limits, Metrics* metrics = nullptr);
   ConnectionTable(const ConnectionTable&) = delete;
   ConnectionTable& operator=(const ConnectionTable&) = delete;
 
-  // nullopt: over a limit. The refusal is counted.
-  std::optional<Place> Enter(std::string_view address);
+  // nullopt: a limit is reached. The refusal is counted.
+  std::optional<Place> Enter(std::string_view address,
+                             TimePoint now = std::chrono::steady_clock::now());
+
+  // For a connection that Enter has refused: a place beyond the limit, which counts as no
+  // connection. nullopt: the limit of all is not what it was refused for, or the reserve is used
+  // up. Who holds one gives it back within moments.
+  std::optional<Place> EnterReserve();
+
+  bool IsTrustedProxy(std::string_view address) const {
+    return limits_.trusted_proxies.Contains(address);
+  }
+  const AddressBlocks& trusted_proxies() const { return limits_.trusted_proxies; }
 
   // Counts a connection that was refused because no descriptor was left for it.
   void CountOutOfDescriptors();
@@ -63,19 +95,29 @@ class ConnectionTable {
   // How many connections may be open at once.
   size_t limit() const;
 
-  // Asks again what descriptors allow, where Limits::total is 0. To be called once all that opens
-  // descriptors when the server starts has done so; what was open before counts as the server's
-  // own.
+  // If Limits::total is 0: computes again how many connections the descriptors allow. Call this
+  // after the server's own parts have opened their descriptors at the start. Descriptors that are
+  // open then count as the server's own.
   void MeasureAllowance();
 
-  // How many connections this process can hold: its descriptor limit, less those in use now, less a
-  // reserve for itself of max(8, a 64th of the limit): log files, /proc reads of a scrape.
-  // Raises the soft limit to the hard one first, to at most 1,048,576. Never
-  // 0.
+  // How many descriptors this process may have open. Raises the soft limit to the hard one first,
+  // to at most 1,048,576.
+  static size_t DescriptorLimit();
+
+  // How many connections this process can hold: DescriptorLimit, less those in use now, less a
+  // reserve for itself of max(16, a 64th of the limit): log files, /proc reads of a scrape,
+  // kReserve. Never 0.
   static size_t DescriptorAllowance();
 
  private:
-  void Leave(const std::string& address);
+  void Leave(const Place& place);
+  // As CountedAddress has it; empty: it is not counted by its address.
+  std::string CountedBy(std::string_view address) const;
+  // False: it has as many as it may.
+  bool CountLocked(const std::string& counted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False: they come too fast. `counted` may be empty.
+  bool CountRateLocked(const std::string& counted, TimePoint now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CountRefusal(RefusalKind reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Limits limits_;
@@ -84,7 +126,9 @@ class ConnectionTable {
   mutable Mutex mutex_;
   size_t total_limit_ ABSL_GUARDED_BY(mutex_);
   size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Only with a limit per address; an address without connections has no entry.
+  ConnectionRates rates_ ABSL_GUARDED_BY(mutex_);
+  size_t reserve_used_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Used only with a limit per address. An address without connections has no entry.
   absl::flat_hash_map<std::string, size_t> per_address_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -2,10 +2,13 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 
+#include <boost/asio/ip/address.hpp>
 #include <charconv>
 #include <cstring>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -56,7 +59,7 @@ SocketAddress ToSocketAddress(const addrinfo& info) {
   return address;
 }
 
-// An IPv4 address that came in on a dual-stack socket, as what it is, so that it counts as one
+// Converts an IPv4 address from a dual-stack socket to plain IPv4, so that it counts as the same
 // address on both kinds of socket.
 SocketAddress Unmapped(const SocketAddress& address) {
   if (address.storage.ss_family != AF_INET6) return address;
@@ -99,7 +102,7 @@ absl::StatusOr<std::vector<ListenAddress>> ParseListenAddresses(std::string_view
   }
 }
 
-absl::StatusOr<SocketAddress> Resolve(const ListenAddress& address) {
+absl::StatusOr<std::vector<SocketAddress>> Resolve(const ListenAddress& address) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
@@ -111,13 +114,57 @@ absl::StatusOr<SocketAddress> Resolve(const ListenAddress& address) {
                                             "': ", ::gai_strerror(error)));
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(list, &::freeaddrinfo);
-  for (const addrinfo* info = list; info != nullptr; info = info->ai_next) {
-    if (info->ai_family == AF_INET) return ToSocketAddress(*info);
+  std::vector<SocketAddress> found;
+  std::set<std::string> seen;  // A hosts file may name an address more than once.
+  for (const int family : {AF_INET, AF_INET6}) {
+    for (const addrinfo* info = list; info != nullptr; info = info->ai_next) {
+      if (info->ai_family != family) continue;
+      SocketAddress one = ToSocketAddress(*info);
+      if (seen.insert(HostAndPortText(one)).second) found.push_back(one);
+    }
   }
-  return ToSocketAddress(*list);
+  if (found.empty()) {
+    return Wrong(address.text,
+                 absl::StrCat("the host '", address.host, "' has no IPv4 or IPv6 address"));
+  }
+  return found;
+}
+
+SocketAddress WithPort(const SocketAddress& address, uint16_t port) {
+  SocketAddress changed = address;
+  if (address.storage.ss_family == AF_INET6) {
+    reinterpret_cast<sockaddr_in6*>(&changed.storage)->sin6_port = htons(port);
+  } else {
+    reinterpret_cast<sockaddr_in*>(&changed.storage)->sin_port = htons(port);
+  }
+  return changed;
+}
+
+uint16_t PortOf(const SocketAddress& address) {
+  return ntohs(address.storage.ss_family == AF_INET6
+                   ? reinterpret_cast<const sockaddr_in6*>(&address.storage)->sin6_port
+                   : reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_port);
+}
+
+bool IsLoopback(const SocketAddress& address) {
+  boost::system::error_code error;
+  const auto host = boost::asio::ip::make_address(HostText(address), error);
+  return !error && host.is_loopback();
 }
 
 std::string HostText(const SocketAddress& address) { return ToNumeric(Unmapped(address)).host; }
+
+std::string PeerAddressOf(int fd) {
+  SocketAddress peer;
+  peer.length = sizeof peer.storage;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer.storage), &peer.length) != 0) return {};
+  return HostText(peer);
+}
+
+std::string PeerHostOf(int fd) {
+  std::string host = PeerAddressOf(fd);
+  return host.empty() ? "that has left" : host;
+}
 
 std::string HostAndPortText(const SocketAddress& address) {
   const Numeric text = ToNumeric(address);

@@ -2,6 +2,7 @@
 
 #include <linux/tcp.h>  // the C library's tcp_info ends before the counts of bytes
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace crier {
@@ -16,6 +17,11 @@ bool SetTcpOption(int fd, int option, int value) {
 bool SetNoDelay(int fd) { return SetTcpOption(fd, TCP_NODELAY, 1); }
 
 bool SetNotSentLowWater(int fd, int bytes) { return SetTcpOption(fd, TCP_NOTSENT_LOWAT, bytes); }
+
+size_t UnreadBytesOf(int fd) {
+  int bytes = 0;
+  return ::ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0 ? static_cast<size_t>(bytes) : 0;
+}
 
 SendProgress SendProgressOf(int fd) {
   tcp_info info{};

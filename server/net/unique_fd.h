@@ -8,7 +8,7 @@
 
 namespace crier {
 
-// Not thread-safe, as an int is not. -1: owns nothing.
+// Not thread-safe. -1: owns nothing.
 class UniqueFd {
  public:
   UniqueFd() = default;
@@ -22,9 +22,9 @@ class UniqueFd {
 
   int get() const { return fd_; }
   bool valid() const { return fd_ >= 0; }
-  // The caller owns it from now on.
+  // Gives up the descriptor. The caller owns it from now on.
   int release() { return std::exchange(fd_, -1); }
-  // Closes what is owned, and owns `fd` instead.
+  // Closes the owned descriptor, and owns `fd` instead.
   void reset(int fd = -1) {
     if (fd_ >= 0) ::close(fd_);
     fd_ = fd;

@@ -1,4 +1,4 @@
-// A ping that was sent, and for how long its answer can be expected.
+// A ping that was sent, and the time until its answer is overdue.
 #ifndef CRIER_SERVER_TRANSPORT_PING_WATCH_H_
 #define CRIER_SERVER_TRANSPORT_PING_WATCH_H_
 
@@ -18,14 +18,14 @@ class PingWatch {
     before_ = SendProgressOf(fd);
   }
 
-  // No byte, which is as good as an answer, was received since.
+  // True if no byte was received since. Any byte counts as an answer.
   bool awaited(TimePoint last_received) const { return sent_ > last_received; }
-  // When the ping was sent, or what lies before it was last seen to have moved.
+  // When the ping was sent, or when data before it was last seen to move.
   TimePoint sent() const { return sent_; }
 
-  // To be asked when the answer is overdue. A slow reader has to take all that lies before the ping
-  // first. While some does, its time to answer begins anew each time that it has taken some, and a
-  // closed window may stay closed for `patience`.
+  // Ask this when the answer is overdue. A slow reader first has to take all data before the ping.
+  // While there is such data, the time to answer restarts whenever the reader has taken some of it,
+  // and its window may stay closed for `patience`.
   bool IsOnItsWay(TimePoint now, int fd, Duration patience) {
     const SendProgress before = std::exchange(before_, SendProgressOf(fd));
     if (!before.pending) return false;

@@ -5,11 +5,13 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 namespace crier {
 
-Poller::Poller(boost::asio::io_context& io) : io_(io), set_(io) {}
+Poller::Poller(boost::asio::io_context& io, Counter* exceptions)
+    : io_(io), exceptions_(exceptions), set_(io), receive_buffer_(new char[kReceiveBytes]) {}
 
 absl::Status Poller::Start() {
   const int fd = ::epoll_create1(EPOLL_CLOEXEC);
@@ -54,27 +56,37 @@ void Poller::Dispatch() {
   const int count = ::epoll_wait(set_.native_handle(), events.data(), kBatch, 0);
   dispatching_ = true;
   const bool posted = std::exchange(deferring_, true);
-  for (int i = 0; i < count; ++i) {
-    const auto& event = events[static_cast<size_t>(i)];
-    static_cast<Target*>(event.data.ptr)->OnReady(event.events);
+  const auto began = std::chrono::steady_clock::now();
+  // The kernel names those that are still ready in the same order each time, so who comes first
+  // changes from batch to batch.
+  const size_t first = turn_;
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+    if (i % kLookEvery == kLookEvery - 1 && std::chrono::steady_clock::now() - began > kMostTime) {
+      break;
+    }
+    ++turn_;
+    const auto& event = events[(first + i) % static_cast<size_t>(count)];
+    auto* const target = static_cast<Target*>(event.data.ptr);
+    Guard(target, [target, &event] { target->OnReady(event.events); });
+    if (after_each_) Guard(nullptr, after_each_);
   }
   dispatching_ = false;
   Wait();
-  // Where it was posted before, it is on its way anyway, and its order is kept.
+  // If it was posted before, it will run anyway, and the order is kept.
   if (!posted) RunDeferred();
 }
 
-void Poller::Defer(absl::AnyInvocable<void()> task) {
-  deferred_.push_back(std::move(task));
+void Poller::Defer(absl::AnyInvocable<void()> task, Target* target) {
+  deferred_.push_back({.task = std::move(task), .target = target});
   if (std::exchange(deferring_, true)) return;
   boost::asio::post(io_, [this] { RunDeferred(); });
 }
 
 void Poller::RunDeferred() {
-  // By index, because tasks add tasks.
+  // By index, because tasks may add tasks.
   for (size_t i = 0; i < deferred_.size(); ++i) {
-    absl::AnyInvocable<void()> task = std::move(deferred_[i]);
-    task();
+    Deferred deferred = std::move(deferred_[i]);
+    Guard(deferred.target, [&deferred] { deferred.task(); });
   }
   deferred_.clear();
   deferring_ = false;

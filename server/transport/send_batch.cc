@@ -16,8 +16,8 @@ void SendBatch::Stop() {
 
 absl::Status SendBatch::Start() {
   io_uring_params params{};
-  // No other thread submits, and nothing has to be interrupted for a completion: each is there when
-  // the submission returns.
+  // No other thread submits. Completions need no interrupt: each is there when the submission
+  // returns.
   params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL;
   const int error = io_uring_queue_init_params(kEntries, &ring_, &params);
   if (error < 0) return absl::ErrnoToStatus(-error, "io_uring_setup");
@@ -37,7 +37,8 @@ void SendBatch::Add(Sender* sender, int fd, std::string_view bytes) {
 void SendBatch::Submit() {
   const size_t count = std::exchange(count_, 0);
   if (count == 0) return;
-  // Of what is not sent after all: the sender waits for the socket to be writable, which it is.
+  // The result of a send that was not made. The sender waits until the socket is writable, which it
+  // is.
   results_.fill(-EAGAIN);
   bool broken = false;
   for (size_t submitted = 0; submitted < count;) {
@@ -57,7 +58,7 @@ void SendBatch::Submit() {
     ++seen;
   }
   io_uring_cq_advance(&ring_, seen);
-  // What the ring still holds must not be sent later, from memory that is then gone.
+  // The ring must not send its remaining entries later, when their memory is gone.
   if (broken) Stop();
   for (size_t i = 0; i < count; ++i) senders_[i]->OnSent(results_[i]);
 }

@@ -1,9 +1,9 @@
-// The sends of one burst, submitted to the kernel together: a fan-out to a thousand sockets enters
-// the kernel a few times instead of a thousand.
+// Submits the sends of one burst to the kernel together. A fan-out to a thousand sockets then
+// enters the kernel a few times instead of a thousand.
 //
-// An io_uring ring of the shard's own, used for nothing but this. Each send is non-blocking, so the
-// kernel carries it out while it takes the submission, and its result is there when that returns:
-// nothing is ever under way between two calls.
+// Each shard has its own io_uring ring and uses it only for this. Each send is non-blocking: the
+// kernel carries it out during the submission, and its result is there when the submission returns.
+// So nothing is ever under way between two calls.
 #ifndef CRIER_SERVER_TRANSPORT_SEND_BATCH_H_
 #define CRIER_SERVER_TRANSPORT_SEND_BATCH_H_
 
@@ -18,10 +18,10 @@
 
 namespace crier {
 
-// Runs on: shard thread, all of it but the constructor.
+// Runs on: shard thread, except the constructor.
 class SendBatch {
  public:
-  // Whose bytes are sent.
+  // The owner of the bytes.
   class Sender {
    public:
     // The bytes taken, or a negative errno. May neither add to the batch nor destroy a sender.
@@ -37,22 +37,22 @@ class SendBatch {
   SendBatch& operator=(const SendBatch&) = delete;
 
   // Asks the kernel for a ring. An error says why there is none (an old kernel, a container's
-  // seccomp filter): then nothing may be added. The calling thread is the one that submits.
+  // seccomp filter). Then nothing may be added. The calling thread has to be the one that submits.
   absl::Status Start();
   bool available() const { return available_; }
 
-  // `bytes` and the socket have to stay as they are until Submit, which this calls where the batch
-  // is full. REQUIRES: available; `sender` is not in the batch. A ring that fails is given up: its
-  // senders get EAGAIN, and nothing is available any more.
+  // `bytes` and the socket have to stay unchanged until Submit. If the batch is full, Add calls
+  // Submit. If the ring fails, it is not used again: its senders get EAGAIN, and available() is
+  // false from then on. REQUIRES: available; `sender` is not in the batch.
   void Add(Sender* sender, int fd, std::string_view bytes);
 
-  // Sends everything that was added, and tells each sender, in the order of adding.
+  // Sends everything that was added, and tells each sender its result, in the order of adding.
   void Submit();
 
  private:
   void Stop();
 
-  // Of the order of what a flush wakes at a time.
+  // About as many as a flush wakes at a time.
   static constexpr unsigned kEntries = 256;
 
   io_uring ring_{};

@@ -1,23 +1,24 @@
-// One ConnectionSet for each shard: started, stopped and reached together.
+// One ConnectionSet for each shard. Starts and stops them together and gives access to them.
 #ifndef CRIER_SERVER_TRANSPORT_SET_PER_SHARD_H_
 #define CRIER_SERVER_TRANSPORT_SET_PER_SHARD_H_
-
-#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <cstddef>
 #include <future>
 #include <latch>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "server/base/concat.h"
 #include "server/engine/engine.h"
 #include "server/transport/connection_set.h"
 
 namespace crier {
 
-// Set: a ConnectionSet. Runs on: any one thread that is no shard's, all of it but Of.
+// Set: a ConnectionSet. Runs on: any one thread that is not a shard's, except Of.
 template <class Set>
 class SetPerShard {
  public:
@@ -31,7 +32,7 @@ class SetPerShard {
   SetPerShard(const SetPerShard&) = delete;
   SetPerShard& operator=(const SetPerShard&) = delete;
 
-  // Thread-safe between Start and Stop; what is called is the shard's.
+  // Thread-safe between Start and Stop. The set itself belongs to the shard's thread.
   Set* Of(const Shard& shard) { return sets_[shard.index()].get(); }
 
   // Runs `task(Set*)` on every shard and waits for all. REQUIRES: the engine runs.
@@ -47,14 +48,15 @@ class SetPerShard {
     done.wait();
   }
 
-  // `what`: what the sets serve, for the log. `io_uring`: see ConnectionSet::Start. REQUIRES: the
-  // engine runs.
-  void Start(std::string_view what, bool io_uring) {
+  // `what`: what the sets serve, for the error. `io_uring`: see ConnectionSet::Start. Returns when
+  // every shard's loop serves, or says which of them cannot and why, in one line for people: then
+  // Stop is still to be called. REQUIRES: the engine runs.
+  absl::Status Start(std::string_view what, bool io_uring) {
+    std::vector<absl::Status> started(sets_.size());
     OnEach([&](Set* set) {
       Shard& shard = set->shard();
-      if (const absl::Status status = set->Start(io_uring); !status.ok()) {
-        spdlog::critical("shard {} cannot serve {}: {}", shard.index(), what, status.ToString());
-      }
+      started[shard.index()] = set->Start(io_uring);
+      if (!started[shard.index()].ok()) return;
       // The shard keeps these to its end, which may come after the set's.
       const std::weak_ptr<Set> weak = sets_[shard.index()];
       shard.AddTicker([weak](TimePoint now) {
@@ -64,9 +66,16 @@ class SetPerShard {
         if (const auto alive = weak.lock()) alive->AfterWakes();
       });
     });
+    for (size_t i = 0; i < started.size(); ++i) {
+      if (started[i].ok()) continue;
+      return absl::Status(started[i].code(),
+                          Concat({"shard ", std::to_string(i), " cannot serve ", what, ": ",
+                                  std::string(started[i].message())}));
+    }
+    return absl::OkStatus();
   }
 
-  // Closes every connection, politely for so long and then hard; destroys the sets, and returns
+  // Closes every connection: politely for the given time, then hard. Destroys the sets, and returns
   // when that is done. REQUIRES: started, and the engine still runs.
   void Stop(std::chrono::milliseconds polite) {
     std::vector<std::future<void>> stopped;
@@ -81,7 +90,7 @@ class SetPerShard {
       set->shard().Post([set] { set->HardCloseAll(); });
     }
     for (std::future<void>& one : stopped) one.wait();
-    // On their own threads: what they posted to themselves has run then.
+    // On their own threads, so that tasks which they posted to themselves have run.
     OnEach([this](Set* set) { sets_[set->shard().index()].reset(); });
   }
 

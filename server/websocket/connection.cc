@@ -1,4 +1,3 @@
-// Connection: its life. What it reads: connection_read.cc.
 #include "server/websocket/connection.h"
 
 #include <algorithm>
@@ -6,17 +5,16 @@
 #include <utility>
 
 #include "server/base/concat.h"
-#include "server/codec/utf8.h"
+#include "server/base/utf8.h"
 #include "server/engine/engine.h"
-#include "server/net/socket_options.h"
+#include "server/net/listen_address.h"
+#include "server/websocket/close_payload.h"
 
 namespace crier {
 namespace {
 
-namespace websocket = boost::beast::websocket;
-
-// A control frame's payload is at most 125 bytes, two of them the code (RFC 6455, section 5.5).
-constexpr size_t kMaxReasonBytes = 123;
+// The error for a refused frame names its id. An id over the limit is not repeated.
+constexpr size_t kMaxIdBytes = 64;
 
 uint16_t CloseCodeOf(Outcome outcome) {
   const OutcomeInfo& info = Info(outcome);
@@ -26,122 +24,170 @@ uint16_t CloseCodeOf(Outcome outcome) {
 
 }  // namespace
 
-void Connection::Start(ShardConnections* set, const WebSocketContext* context, Upgrade upgrade) {
-  auto connection = std::make_unique<Connection>(set, context, &upgrade);
+void Connection::Start(ShardConnections* set, const WebSocketContext* context, Upgrade* upgrade) {
+  const Dialect& dialect = ChooseDialect(upgrade->request);
+  Handshake handshake = AcceptUpgrade(upgrade->request, &dialect, context->options.compression);
+  auto connection = std::make_unique<Connection>(set, context, &dialect, handshake, upgrade);
   Connection* started = connection.get();
-  started->cut_off_at_ = started->now() + context->options.handshake_timeout;
-  set->Add(std::move(connection), started->cut_off_at_);
-  started->Accept(std::move(upgrade));
+  set->Add(std::move(connection), set->poller().now() + context->options.handshake_timeout);
+  set->Guard(started, [&] {
+    if (started->stream_.is_over()) return;  // the server stops
+    started->stream_.Unread(upgrade->unread);
+    started->Accept(std::move(handshake), std::move(upgrade->user_id), std::move(upgrade->grant));
+  });
 }
 
-Connection::Connection(ShardConnections* set, const WebSocketContext* context, Upgrade* upgrade)
+Connection::Connection(ShardConnections* set, const WebSocketContext* context,
+                       const Dialect* dialect, const Handshake& handshake, Upgrade* upgrade)
     : set_(set),
       context_(context),
+      dialect_(dialect),
       place_(std::move(upgrade->place)),
-      stream_(&set->poller(), std::move(upgrade->socket), static_cast<GatherStream::Owner*>(this)),
-      ws_(std::make_unique<BeastStream>(set->poller().io(), &stream_)) {
-  stream_.Unread(upgrade->unread);
-}
+      client_(std::move(upgrade->client)),
+      stream_(std::move(upgrade->socket), this, &set->frame_readers(),
+              {.max_message_bytes = context->options.max_message_bytes,
+               .deflate = handshake.deflate.has_value()}) {}
 
 // --- The upgrade.
 
-void Connection::Accept(Upgrade upgrade) {
-  dialect_ = &ChooseDialect(upgrade.request);
-  PrepareHandshake(ws_.get(), options().compression, dialect_, &handshake_);
-  PrepareReading();
-  accepting_ = true;
-  // The answer leaves when the session stands: who has it is reached by whatever is sent from then
-  // on. Where there are other shards, that takes this one's next flush, which tells them of the
-  // session's user and that this shard follows the empty topic.
+void Connection::Accept(Handshake handshake, UserId user_id, std::optional<Grant> grant) {
+  // The answer leaves when the session is open, so a client that has the answer gets everything
+  // that is sent from then on. If there are other shards, this needs this shard's next flush, which
+  // tells them the session's user, and that this shard follows the empty topic.
   stream_.Cork();
-  ws_->async_accept(upgrade.request, [this](error_code error) { OnAccepted(error); });
-  if (handshake_.accepted) OpenSession(std::move(upgrade.user_id));
+  stream_.Begin(std::move(handshake.response));
+  OpenSession(handshake.may_share_deflated(), std::move(user_id), std::move(grant));
   if (set_->shard().engine().shard_count() > 1) {
-    ++posts_;
-    set_->shard().Post([this] {
-      --posts_;
-      stream_.Uncork();
-      if (over_) Finish();
-    });
+    Post([this] { Begin(); });
   } else {
-    stream_.Uncork();
+    Begin();
   }
 }
 
-void Connection::OpenSession(std::string user_id) {
+void Connection::OpenSession(bool deflated, UserId user_id, std::optional<Grant> grant) {
   ShardMetrics& metrics = set_->shard().metrics();
   metrics.ws_connections.Add(1);
   metrics.ws_connections_accepted.Add();
-  session_ = set_->shard().OpenSession(
-      {.kind = TransportKind::kWebSocket,
-       .encoding = handshake_.deflate ? dialect_->deflated : dialect_->encoding,
-       .transport = this,
-       .user_id = std::move(user_id),
-       .adopt_user_id = true,
-       .welcome = dialect_->greets,
-       .expect_hello = dialect_->greets});
+  session_ =
+      set_->shard().OpenSession({.kind = TransportKind::kWebSocket,
+                                 .encoding = deflated ? dialect_->deflated : dialect_->encoding,
+                                 .transport = this,
+                                 .user_id = std::move(user_id),
+                                 .adopt_user_id = true,
+                                 .grant = std::move(grant),
+                                 .welcome = dialect_->greets,
+                                 .expect_hello = dialect_->greets});
   stream_.set_session(session_);
 }
 
-void Connection::OnAccepted(error_code error) {
-  accepting_ = false;
-  if (error) return OnReadError(error);
-  SetNotSentLowWater(stream_.native_handle());
-  // No TCP_USER_TIMEOUT: the kernel counts a closed window as silence, so it breaks the connection
-  // of a client that stops reading for a while and still sends (measured; tcp_probe_timer since
-  // Linux 5.11). A peer that is gone does not answer the ping.
-  cut_off_at_ = {};
-  set_->CheckAt(this, stream_.last_received() + options().ping_interval);
-  if (early_close_ != nullptr) {
-    SendClose(std::move(*early_close_));
-    early_close_.reset();
-  } else {
-    StartReading();
+void Connection::Begin() {
+  // TCP_USER_TIMEOUT is not set. The kernel counts a closed window as silence, so it would break
+  // the connection of a client that stops reading for a while but still sends (measured;
+  // tcp_probe_timer since Linux 5.11). A peer that is gone does not answer the ping.
+  begun_ = true;
+  if (cut_off_at_ == TimePoint()) {
+    set_->CheckAt(this, stream_.socket().last_received() + options().ping_interval);
   }
+  stream_.Uncork();
+  if (!held_) stream_.ReadOn();
+}
+
+// --- Reading.
+
+void Connection::PauseReading() {
+  // Runs on: shard thread
+  assert(set_->shard().IsCurrent());
+  held_ = true;
+  stream_.PauseReading();
+}
+
+void Connection::ResumeReading() {
+  held_ = false;
+  if (session_ == nullptr || std::exchange(read_on_posted_, true)) return;
+  Post([this] {
+    read_on_posted_ = false;
+    if (begun_ && !held_) stream_.ReadOn();
+  });
+}
+
+std::string Connection::PeerAddress() const {
+  if (client_ != nullptr) return *client_;
+  return stream_.socket().is_open() ? PeerAddressOf(stream_.socket().fd()) : "";
+}
+
+// A message that cannot be handled ends its session, and the peer is told.
+void Connection::OnMessage(std::string_view payload, bool binary) {
+  // While a close is on its way, nothing that comes is done any more.
+  if (outcome_) return;
+  if (NoThrow(&set_->shard().metrics().handler_exceptions, "a WebSocket message's handling",
+              [&] { Handle(payload, binary); })) {
+    return;
+  }
+  session_->RequestClose(Outcome::kInternal, {});
+}
+
+void Connection::Handle(std::string_view payload, bool binary) {
+  const Arrival arrival = set_->shard().ArrivalNow();
+  ShardMetrics& metrics = set_->shard().metrics();
+  v1::ClientFrame frame;
+  std::optional<DecodeError> problem = dialect_->Decode(payload, binary, &frame);
+  metrics.ws_handling_seconds.Observe(Seconds(set_->shard().clock().Now() - arrival.at));
+  if (!problem) {
+    session_->Handle(std::move(frame), arrival);
+    return;
+  }
+  session_->metrics().received[static_cast<size_t>(ActionKind::kInvalid)].Add();
+  if (problem->id.size() > kMaxIdBytes) problem->id.clear();
+  session_->Refuse(problem->outcome, problem->message, problem->id);
 }
 
 // --- The end.
+
+template <class Task>
+void Connection::Post(Task task) {
+  ++posts_;
+  set_->shard().Post([this, task = std::move(task)]() mutable {
+    --posts_;
+    set_->Guard(this, [this, &task] {
+      if (stream_.is_over()) {
+        Finish();
+      } else {
+        task();
+      }
+    });
+  });
+}
 
 void Connection::Close(Outcome outcome, std::string_view detail) {
   // Runs on: shard thread
   assert(set_->shard().IsCurrent());
   if (outcome_) return;
   outcome_ = outcome;
-  const OutcomeInfo& info = Info(outcome);
-  std::string reason = Concat({info.name, ": ", detail.empty() ? info.text : detail});
-  // Posted: the engine may be in the middle of handling a message, or of lending ranges.
-  ++posts_;
-  set_->shard().Post([this, reason = std::move(reason)]() mutable {
-    --posts_;
-    SendClose(std::move(reason));
+  // Posted, because the engine may be handling a message or lending ranges right now.
+  Post([this, reason = CloseReason(outcome, detail)] {
+    LimitEnd();
+    stream_.Close(CloseCodeOf(*outcome_), reason);
   });
 }
 
-void Connection::SendClose(std::string reason) {
-  if (over_) return Finish();
-  if (accepting_) {
-    early_close_ = std::make_unique<std::string>(std::move(reason));
-    return;
-  }
-  LimitEnd();
-  if (ws_ == nullptr) HandOver({});
-  // What ends an async_close well is the peer's close frame.
-  stream_.set_close_at_once();
-  closing_ = true;
-  const std::string_view kept = Utf8Prefix(reason, kMaxReasonBytes);
-  ws_->async_close({static_cast<websocket::close_code>(CloseCodeOf(*outcome_)),
-                    boost::beast::string_view(kept.data(), kept.size())},
-                   [this](error_code error) {
-                     closing_ = false;
-                     over_ = true;
-                     if (!error) peer_closed_ = true;
-                     Finish();
-                   });
+// "NAME: text", and when to come back: "; retry_after_ms=N". The text gives way where all of it is
+// too long.
+std::string Connection::CloseReason(Outcome outcome, std::string_view detail) const {
+  const OutcomeInfo& info = Info(outcome);
+  std::string reason = Concat({info.name, ": ", detail.empty() ? info.text : detail});
+  if (session_ == nullptr) return reason;
+  const auto retry_after = set_->shard().sessions().AdviceOf(session_->id(), outcome).retry_after;
+  if (!retry_after) return reason;
+  const std::string when = Concat({"; retry_after_ms=", std::to_string(retry_after->count())});
+  return Concat({Utf8Prefix(reason, kMaxCloseReasonBytes - when.size()), when});
 }
 
-void Connection::OnStreamEnding() { LimitEnd(); }
+void Connection::OnEnding(Outcome outcome) {
+  if (!outcome_) outcome_ = outcome;
+  LimitEnd();
+}
 
-// What is left of this connection's life has to end in close_timeout.
+// From now on, the connection has to end within close_timeout.
 void Connection::LimitEnd() {
   if (cut_off_at_ != TimePoint()) return;
   cut_off_at_ = now() + options().close_timeout;
@@ -157,17 +203,27 @@ void Connection::GoAway() {
 }
 
 void Connection::Finish() {
-  // Whichever of these comes last calls again.
-  if (accepting_ || reading_ || closing_ || posts_ > 0) return;
-  if (session_ != nullptr) {
-    ShardMetrics& metrics = set_->shard().metrics();
-    metrics.ws_connections.Add(-1);
-    if (!peer_closed_ && !stream_.close_frame_sent()) metrics.ws_closed_errors.Add();
-    stream_.set_session(nullptr);
-    std::exchange(session_, nullptr)->End(*outcome_);
-  }
-  stream_.HardClose();
+  // The last post calls this function again.
+  if (posts_ > 0) return;
+  EndSession();
   set_->Remove(this);
+}
+
+void Connection::EndSession() {
+  if (session_ == nullptr) return;
+  ShardMetrics& metrics = set_->shard().metrics();
+  metrics.ws_connections.Add(-1);
+  if (!stream_.closed_in_form()) metrics.ws_closed_errors.Add();
+  stream_.set_session(nullptr);
+  std::exchange(session_, nullptr)->End(outcome_.value_or(Outcome::kConnectionLost));
+}
+
+void Connection::OnFailed() {
+  if (!outcome_) outcome_ = Outcome::kInternal;
+  // Before the upgrade is through there is nobody to understand a close frame.
+  stream_.Abandon(session_ != nullptr && begun_ ? std::optional(CloseCodeOf(Outcome::kInternal))
+                                                : std::nullopt);
+  EndSession();
 }
 
 // --- Time.
@@ -178,19 +234,21 @@ TimePoint Connection::CheckDeadlines(TimePoint now) {
     HardClose();
     return now + options().close_timeout;
   }
-  // A close is on its way.
-  if (outcome_) return now + options().close_timeout;
+  // A close is on its way, or the answer to the upgrade.
+  if (outcome_ || !begun_) return now + options().close_timeout;
 
-  const TimePoint received = stream_.last_received();
-  const TimePoint silent_at = std::max(received, stream_.last_taken()) + options().idle_timeout;
+  const Socket& socket = stream_.socket();
+  const TimePoint received = socket.last_received();
+  const TimePoint silent_at = std::max(received, socket.last_taken()) + options().idle_timeout;
   if (now >= silent_at) {
+    if (stream_.HasUnread()) return now + options().ping_timeout;
     Close(Outcome::kIdleTimeout, {});
     return now + options().close_timeout;
   }
   if (ping_.awaited(received)) {
     const TimePoint answer_at = ping_.sent() + options().ping_timeout;
     if (now < answer_at) return std::min(answer_at, silent_at);
-    if (ping_.IsOnItsWay(now, stream_.native_handle(), options().idle_timeout)) {
+    if (ping_.IsOnItsWay(now, socket.fd(), options().idle_timeout) || stream_.HasUnread()) {
       return std::min(now + options().ping_timeout, silent_at);
     }
     Close(Outcome::kIdleTimeout, "no answer to a ping");
@@ -198,9 +256,10 @@ TimePoint Connection::CheckDeadlines(TimePoint now) {
   }
   const TimePoint ping_at = received + options().ping_interval;
   if (now < ping_at) return std::min(ping_at, silent_at);
-  ping_.Sent(now, stream_.native_handle());
+  ping_.Sent(now, socket.fd());
   stream_.Ping();
-  return now + options().ping_timeout;
+  // Where it is answered, the next one may be due before this one's time is over.
+  return now + std::min(options().ping_timeout, options().ping_interval);
 }
 
 }  // namespace crier

@@ -1,35 +1,31 @@
-// A session over a WebSocket: messages to frames for the engine, and the connection's life.
+// A session over a WebSocket. Turns messages into frames for the engine, and watches the
+// connection's time. The protocol is its FrameStream's.
 //
-// Who reads. Beast answers the upgrade. From then on the connection has no Beast stream (which
-// would be by far the largest part of it) and looks at received bytes itself: whole messages in one
-// frame each, pings and pongs (frame_reader.h). With the first thing that is none of these Beast
-// takes over for good; to it the connection is a new one, since what it has not seen was whole.
-// That first thing is the peer's close frame mostly, or a close of our own; or else a fragment, a
-// frame longer than the shard's receive buffer, or an error. With permessage-deflate Beast reads
-// from the start.
+// Pausing. A session that is held (Transport::PauseReading) is not read from: what its stream has
+// received and not handed on yet is kept, at most a receive buffer of it, and what comes behind
+// stays in the kernel. Nobody then looks at the socket but for its breaking. So the peer's close
+// frame, or the end of what it sends, is seen in its turn, behind what was sent before it; a reset
+// is seen at once, and with it the session is not held for its answers any more.
 //
-// How it ends. There are four causes: the peer's close frame, the peer's going without one, an
-// error that Beast answers with a close frame of its own, and Close (by the engine, or by a
-// deadline here). The first cause gives the outcome. Whatever the cause, the end is the same: once
-// no operation is under way any more (Finish), the session is ended, once, and the connection
-// removed. Operations come to an end by themselves or, after close_timeout, by a hard close.
+// How it ends. There are four causes: the peer's close frame, the peer's going without one, a rule
+// that the peer has broken, and Close (by the engine, or by a deadline here). The first cause gives
+// the outcome. Whatever the cause, the stream is over once (FrameStream::Owner::OnOver), by itself
+// or, after close_timeout, by a hard close. The connection is removed then, as soon as nothing that
+// was posted refers to it any more (Finish).
 #ifndef CRIER_SERVER_WEBSOCKET_CONNECTION_H_
 #define CRIER_SERVER_WEBSOCKET_CONNECTION_H_
 
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
 #include "server/engine/session.h"
 #include "server/engine/transport.h"
 #include "server/transport/ping_watch.h"
-#include "server/websocket/beast_stream.h"
 #include "server/websocket/dialect.h"
-#include "server/websocket/gather_stream.h"
+#include "server/websocket/frame_stream.h"
 #include "server/websocket/handshake.h"
-#include "server/websocket/message_buffer.h"
 #include "server/websocket/shard_connections.h"
 #include "server/websocket/upgrade.h"
 #include "server/websocket/websocket_context.h"
@@ -37,87 +33,71 @@
 namespace crier {
 
 // Runs on: shard thread, all of it.
-class Connection final : public PolledConnection, public Transport, private GatherStream::Owner {
+class Connection final : public PolledConnection, public Transport, private FrameStream::Owner {
  public:
-  // Makes a connection, puts it into `set` and answers the upgrade. Both outlive it.
-  static void Start(ShardConnections* set, const WebSocketContext* context, Upgrade upgrade);
+  // Makes a connection of *upgrade, puts it into `set` and answers the upgrade. Both outlive it.
+  // Where this throws, *upgrade still has its socket.
+  static void Start(ShardConnections* set, const WebSocketContext* context, Upgrade* upgrade);
 
-  Connection(ShardConnections* set, const WebSocketContext* context, Upgrade* upgrade);
+  Connection(ShardConnections* set, const WebSocketContext* context, const Dialect* dialect,
+             const Handshake& handshake, Upgrade* upgrade);
 
   // --- Transport.
-  void Wake() override { stream_.FlushInto(&set_->sends()); }
+  void Wake() override {
+    set_->Guard(this, [this] { stream_.FlushInto(&set_->sends()); });
+  }
   void Close(Outcome outcome, std::string_view detail) override;
+  void PauseReading() override;
+  void ResumeReading() override;
+  std::string PeerAddress() const override;
 
   // --- PolledConnection.
   TimePoint CheckDeadlines(TimePoint now) override;
   void GoAway() override;
   void HardClose() override { stream_.HardClose(); }
-
-  // --- For Beast: where the rest of the current message goes.
-  boost::asio::mutable_buffer room();
+  void OnFailed() override;
 
  private:
-  using error_code = boost::system::error_code;
-
   const WebSocketOptions& options() const { return context_->options; }
   TimePoint now() const { return set_->poller().now(); }
 
-  void OnStreamEnding() override;
+  // --- FrameStream::Owner.
+  void OnMessage(std::string_view payload, bool binary) override;
+  bool OnPing() override { return session_->AllowControlFrame(); }
+  void OnDrained() override {}
+  void OnEnding(Outcome outcome) override;
+  void OnBroken() override { LimitEnd(); }
+  void OnOver() override { Finish(); }
+  void OnException() override { set_->Fail(this); }
 
-  void Accept(Upgrade upgrade);
-  void OpenSession(std::string user_id);
-  void OnAccepted(error_code error);
-
-  // --- connection_read.cc
-  void PrepareReading();
-  void StartReading();
-  // Without Beast.
-  void ReadFrames();
-  void OnBytes(error_code error, size_t count);
-  void HandleBytes(std::span<char> bytes);
-  // Beast reads from here on, beginning with a frame that was cut and then these bytes.
-  void HandOver(std::string_view unconsumed);
-  // Beast.
-  void Read();
-  void OnRead(error_code error, size_t bytes);
-  // Either way.
-  void HandleMessage(std::string_view payload, bool binary);
-  void OnReadError(error_code error);
-
-  void SendClose(std::string reason);
+  void Accept(Handshake handshake, UserId user_id, std::optional<Grant> grant);
+  void OpenSession(bool deflated, UserId user_id, std::optional<Grant> grant);
+  // The answer to the upgrade leaves, and reading begins.
+  void Begin();
+  void Handle(std::string_view payload, bool binary);
+  // Runs `task` in a turn of its own, if the connection is not over by then.
+  template <class Task>
+  void Post(Task task);
+  std::string CloseReason(Outcome outcome, std::string_view detail) const;
   void LimitEnd();
+  void EndSession();
   void Finish();
 
   ShardConnections* const set_;
   const WebSocketContext* const context_;
-  ConnectionTable::Place place_;
-  GatherStream stream_;
-  // Null while there is no need of it: see above.
-  std::unique_ptr<BeastStream> ws_;
+  const Dialect* const dialect_;
   Session* session_ = nullptr;
-  // Without ws_: the bytes of a frame whose rest has not come.
-  std::unique_ptr<std::string> cut_frame_;
-  // With ws_: the current message.
-  std::unique_ptr<MessageBuffer> message_;
-
-  // Of a close that came before the upgrade was through.
-  std::unique_ptr<std::string> early_close_;
-
+  ConnectionTable::Place place_;
+  const std::unique_ptr<const std::string> client_;  // Upgrade::client
+  FrameStream stream_;
   PingWatch ping_;
-  // Where it is set: the connection is cut off then.
+  // If set: the connection is cut off at this time.
   TimePoint cut_off_at_{};
-
-  const Dialect* dialect_ = nullptr;  // set by Accept
-  int posts_ = 0;                     // to the shard, that refer to this connection
-  HandshakeResult handshake_;
+  int posts_ = 0;                   // tasks posted to the shard that refer to this connection
   std::optional<Outcome> outcome_;  // set by the first cause
-  bool accepting_ = false;          // under way
-  bool reading_ = false;            // under way
-  bool in_read_ = false;            // Read is on the stack
-  bool read_again_ = false;         // it has to go on
-  bool closing_ = false;            // async_close is under way
-  bool over_ = false;               // the reading side has come to its end
-  bool peer_closed_ = false;        // its close frame was read
+  bool begun_ = false;
+  bool held_ = false;            // by the session
+  bool read_on_posted_ = false;  // ResumeReading's post is under way
 };
 
 }  // namespace crier

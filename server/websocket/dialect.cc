@@ -17,7 +17,7 @@ void AppendPlain(const v1::Event& event, std::string* out) {
   AppendPlainJson(event, kServerProduct, out);
 }
 
-// A ServerFrame of one event: the log's own bytes.
+// A ServerFrame with one event: the same bytes as in the log.
 void AppendCanonical(const v1::Event& event, std::string* out) {
   CanonicalEncoding().Append(event, out);
 }
@@ -73,7 +73,7 @@ std::span<const Dialect> AllDialects() { return kDialects; }
 const Dialect& PlainDialect() { return kDialects[0]; }
 
 const Dialect& ChooseDialect(const HttpRequest& request) {
-  // The header may be given more than once, which means the same as one list (section 11.3.4).
+  // The header may come more than once. This means the same as one list (section 11.3.4).
   const auto [begin, end] = request.equal_range(http::field::sec_websocket_protocol);
   for (auto header = begin; header != end; ++header) {
     for (const auto& offered : http::token_list(header->value())) {

@@ -1,11 +1,11 @@
-// /echo: sends every WebSocket message back as it came, for conformance suites.
+// /echo: sends every WebSocket message back unchanged, for conformance suites.
 #ifndef CRIER_SERVER_WEBSOCKET_ECHO_CONNECTION_H_
 #define CRIER_SERVER_WEBSOCKET_ECHO_CONNECTION_H_
 
-#include <boost/beast/core/flat_buffer.hpp>
+#include <cstddef>
+#include <string_view>
 
-#include "server/websocket/beast_stream.h"
-#include "server/websocket/gather_stream.h"
+#include "server/websocket/frame_stream.h"
 #include "server/websocket/handshake.h"
 #include "server/websocket/shard_connections.h"
 #include "server/websocket/upgrade.h"
@@ -13,40 +13,45 @@
 
 namespace crier {
 
-// No session: the engine does not know of it. Data goes out by Beast here, so one message is in
-// memory at a time, of at most kMaxMessageBytes.
+// It has no session, and the engine does not know it. While much waits to be sent, nothing is read.
 //
 // Runs on: shard thread, all of it.
-class EchoConnection final : public PolledConnection, private GatherStream::Owner {
+class EchoConnection final : public PolledConnection, private FrameStream::Owner {
  public:
   static constexpr size_t kMaxMessageBytes = 16 << 20;
 
-  // Makes a connection, puts it into `set` and answers the upgrade. Both outlive it.
-  static void Start(ShardConnections* set, const WebSocketContext* context, Upgrade upgrade);
+  // As Connection::Start.
+  static void Start(ShardConnections* set, const WebSocketContext* context, Upgrade* upgrade);
 
-  EchoConnection(ShardConnections* set, const WebSocketContext* context, Upgrade* upgrade);
+  EchoConnection(ShardConnections* set, const WebSocketContext* context, const Handshake& handshake,
+                 Upgrade* upgrade);
 
   TimePoint CheckDeadlines(TimePoint now) override;
   void GoAway() override { HardClose(); }
   void HardClose() override { stream_.HardClose(); }
+  void OnFailed() override { stream_.Abandon({}); }
 
  private:
-  using error_code = boost::system::error_code;
+  // A message that is ready may wait behind so much.
+  static constexpr size_t kMaxWaitingBytes = 64 << 10;
 
-  void OnStreamEnding() override;
-  void Read();
-  void OnRead(error_code error);
-  void OnWritten(error_code error);
-  void Finish();
+  // --- FrameStream::Owner.
+  void OnMessage(std::string_view payload, bool binary) override;
+  bool OnPing() override { return true; }
+  void OnDrained() override { stream_.ReadOn(); }
+  void OnEnding(Outcome) override { LimitEnd(); }
+  void OnBroken() override { LimitEnd(); }
+  void OnOver() override { set_->Remove(this); }
+  void OnException() override { set_->Fail(this); }
+
+  void LimitEnd();
 
   ShardConnections* const set_;
   const WebSocketContext* const context_;
   ConnectionTable::Place place_;
-  GatherStream stream_;
-  BeastStream ws_;
-  HandshakeResult handshake_;
-  boost::beast::flat_buffer message_;
-  TimePoint cut_off_at_{};  // where it is set
+  FrameStream stream_;
+  const int deflate_window_bits_;  // 0: messages are not deflated
+  TimePoint cut_off_at_{};         // where it is set
 };
 
 }  // namespace crier

@@ -5,8 +5,8 @@
 namespace crier {
 namespace {
 
-// Lengths up to here stand in the header's second byte; 126 and 127 there say that the length
-// follows in two or eight bytes.
+// The header's second byte holds lengths up to this. 126 and 127 there mean that the length follows
+// in two or eight bytes.
 constexpr size_t kMaxShortLength = 125;
 constexpr char kLengthInTwoBytes = 126;
 constexpr char kLengthInEightBytes = 127;

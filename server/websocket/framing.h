@@ -1,5 +1,5 @@
-// WebSocket frames from server to client, as bytes (RFC 6455, section 5.2): never masked, so a
-// frame is the same for every client and frames laid end to end are a valid transmission.
+// Writes WebSocket frames from server to client (RFC 6455, section 5.2). They are never masked, so
+// a frame is the same for every client, and several frames in a row can be sent as they are.
 //
 // Pure functions: thread-safe.
 #ifndef CRIER_SERVER_WEBSOCKET_FRAMING_H_
@@ -19,8 +19,8 @@ enum class FrameStart : uint8_t {
   kClose = 0x88,
   kPing = 0x89,
   kPong = 0x8A,
-  // With RSV1: the payload is deflated, without the four bytes that RFC 7692, section 7.2.1, takes
-  // off.
+  // With RSV1: the payload is deflated, without the four bytes that RFC 7692, section 7.2.1,
+  // removes.
   kCompressedText = 0xC1,
   kCompressedBinary = 0xC2,
 };
@@ -31,12 +31,12 @@ inline constexpr size_t kMaxFrameHeaderBytes = 10;
 // Appends a frame.
 void AppendFrame(FrameStart start, std::string_view payload, std::string* out);
 
-// Makes a frame of a payload that stands at the end of *out already, so that an encoder can write
-// straight to its place. Usage: AppendFrameSpace(out), append the payload, CloseFrame(start, at,
-// out), with at = out->size() before the first call. A payload below 126 bytes is not moved again.
+// Makes a frame of a payload that is already at the end of *out, so that an encoder can write
+// directly to its place. Usage: AppendFrameSpace(out), append the payload, CloseFrame(start, at,
+// out), with at = out->size() before the first call. A payload below 126 bytes is not moved.
 void AppendFrameSpace(std::string* out);
 void CloseFrame(FrameStart start, size_t at, std::string* out);
-// Where the payload begins.
+// The position at which the payload begins.
 inline constexpr size_t kFrameSpaceBytes = 2;
 
 }  // namespace crier

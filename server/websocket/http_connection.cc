@@ -1,14 +1,20 @@
 #include "server/websocket/http_connection.h"
 
-#include <boost/beast/core/buffers_to_string.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/write.hpp>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/core/buffers_range.hpp>
+#include <boost/beast/http/serializer.hpp>
+#include <chrono>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "server/base/concat.h"
-#include "server/engine/engine.h"
+#include "server/unary_http/connect_call.h"
 #include "server/websocket/connection.h"
 #include "server/websocket/echo_connection.h"
+#include "server/websocket/metrics_thread.h"
 #include "server/websocket/upgrade.h"
 
 namespace crier {
@@ -16,8 +22,40 @@ namespace {
 
 namespace http = boost::beast::http;
 
-// As other servers: enough for cookies and tokens.
+// As in other servers: enough for cookies and tokens.
 constexpr uint32_t kMaxHeaderBytes = 8 << 10;
+// How long one beyond the limit may take to ask: there are few such places.
+constexpr std::chrono::milliseconds kReserveTimeout{2000};
+
+// The bytes of a response.
+std::string Serialized(HttpResponse response) {
+  std::string bytes;
+  http::response_serializer<http::string_body> serializer(response);
+  boost::system::error_code error;
+  while (!serializer.is_done()) {
+    serializer.next(error, [&](boost::system::error_code&, const auto& buffers) {
+      size_t size = 0;
+      for (const boost::asio::const_buffer buffer : boost::beast::buffers_range_ref(buffers)) {
+        bytes.append(static_cast<const char*>(buffer.data()), buffer.size());
+        size += buffer.size();
+      }
+      serializer.consume(size);
+    });
+    if (error) break;  // http::error::end_of_stream: the connection is to be closed behind it
+  }
+  return bytes;
+}
+
+// For a call: names in lower case.
+CallFields FieldsOf(const HttpRequest& request) {
+  CallFields fields;
+  for (const auto& field : request) {
+    std::string name(View(field.name_string()));
+    absl::AsciiStrToLower(&name);
+    fields.emplace_back(std::move(name), View(field.value()));
+  }
+  return fields;
+}
 
 }  // namespace
 
@@ -26,95 +64,333 @@ void HttpConnection::Start(ShardConnections* set, const WebSocketContext* contex
   auto connection = std::make_unique<HttpConnection>(set, context, std::move(accepted));
   HttpConnection* started = connection.get();
   set->Add(std::move(connection), started->deadline_);
-  started->ReadRequest();
+  set->Guard(started, [started] {
+    if (started->phase_ == Phase::kReading) started->socket_->Start(/*read_now=*/true);
+  });
 }
 
 HttpConnection::HttpConnection(ShardConnections* set, const WebSocketContext* context,
                                AcceptedConnection accepted)
     : set_(set),
       context_(context),
+      peer_(std::move(accepted.peer)),
       place_(std::move(accepted.place)),
-      stream_(&set->poller(), {.fd = std::move(accepted.fd), .interest = 0}, /*owner=*/nullptr),
-      deadline_(set->poller().now() + context->options.handshake_timeout),
-      buffer_(2 * kMaxHeaderBytes) {}
+      socket_(std::make_unique<Socket>(&set->poller(), std::move(accepted.fd),
+                                       static_cast<Socket::Owner*>(this),
+                                       set->NewTls(context->tls, TlsProtocol::kHttp1))),
+      deadline_(set->poller().now() +
+                (place_.of_reserve() ? std::min(kReserveTimeout, context->options.handshake_timeout)
+                                     : context->options.handshake_timeout)),
+      output_memory_(&set->shard().memory(), MemoryKind::kOutput) {}
 
 TimePoint HttpConnection::CheckDeadlines(TimePoint now) {
+  if (call_ != nullptr && now >= call_->deadline &&
+      (phase_ == Phase::kReadingBody || (phase_ == Phase::kAnswering && asks_ != nullptr))) {
+    AnswerCall(AnswerOf(DeadlineExceeded()));
+  }
   if (now < deadline_) return deadline_;
-  stream_.HardClose();
+  Finish();
   return now + context_->options.handshake_timeout;
 }
 
-void HttpConnection::ReadRequest() {
-  parser_.emplace();
-  parser_->header_limit(kMaxHeaderBytes);
-  http::async_read_header(stream_, buffer_, *parser_,
-                          [this](error_code error, size_t) { OnRequest(error); });
+// --- Requests.
+
+void HttpConnection::OnBytes(std::span<char> bytes) {
+  const std::string_view received(bytes.data(), bytes.size());
+  if (input_.empty()) return ReadRequests(received);
+  const std::string all = std::exchange(input_, {}).append(received);
+  ReadRequests(all);
 }
 
-void HttpConnection::OnRequest(error_code error) {
-  if (error) return OnBadRequest(error);
+void HttpConnection::ReadRequests(std::string_view input) {
+  in_requests_ = true;
+  while (true) {
+    if (phase_ == Phase::kReading && ReadHeader(&input)) {
+      OnRequest(&input);
+    } else if (phase_ == Phase::kReadingBody && ReadBody(&input)) {
+      MakeCall();
+      if (phase_ == Phase::kReading && !input.empty()) GoOnLater();
+    } else {
+      break;
+    }
+  }
+  in_requests_ = false;
+  if (phase_ == Phase::kOver) return;
+  input_ = input;
+  if (phase_ == Phase::kAnswering) {
+    socket_->PauseReading();
+  } else if (phase_ == Phase::kReading || phase_ == Phase::kReadingBody) {
+    socket_->ResumeReading();
+  }
+}
+
+bool HttpConnection::ReadHeader(std::string_view* input) {
+  if (input->empty()) return false;
+  if (!parser_) {
+    parser_.emplace();
+    parser_->header_limit(kMaxHeaderBytes);
+    parser_->body_limit(boost::none);  // which is a call's own
+  }
+  error_code error;
+  const size_t used = parser_->put(boost::asio::buffer(input->data(), input->size()), error);
+  input->remove_prefix(used);
+  if (error == http::error::need_more) return false;
+  if (error) {
+    OnBadRequest(error);
+    return false;
+  }
+  return parser_->is_header_done();
+}
+
+void HttpConnection::OnRequest(std::string_view* input) {
   const HttpRequest& request = parser_->get();
-  Engine& engine = set_->shard().engine();
+  const std::string certificate_user =
+      context_->tls == nullptr ? "" : socket_->tls()->PeerUser(context_->tls->options().user_from);
   HttpAnswer answer =
       AnswerRequest(request, {.options = context_->options,
                               .ready = context_->ready.load(std::memory_order_relaxed),
                               .accepting = context_->accepting.load(std::memory_order_relaxed),
-                              .metrics_text = [&engine] { return engine.metrics().Text(); }});
-  if (answer.route != HttpRoute::kRespond) return HandOver(std::move(answer));
-  // Nothing here takes a body; one that came would be read as the next request.
-  if (parser_->content_length().value_or(0) > 0 || parser_->chunked()) {
-    answer.response.keep_alive(false);
+                              .over_limit = place_.of_reserve(),
+                              .loopback_only = context_->loopback_only,
+                              .peer = peer_,
+                              .tls = socket_->tls() != nullptr,
+                              .trusted_proxies = context_->trusted_proxies,
+                              .authenticator = set_->shard().options().authenticator,
+                              .certificate_user = certificate_user,
+                              .now = set_->shard().clock().WallNanos() / 1'000'000'000,
+                              .methods = context_->methods});
+  if (answer.origin_refused) LogRefusedOrigin(answer.client);
+  switch (answer.route) {
+    case HttpRoute::kRespond:
+      return AnswerRequested(std::move(answer.response));
+    case HttpRoute::kMetrics:
+      return AskForMetrics();
+    case HttpRoute::kCall:
+      return BeginCall(std::move(answer), !input->empty());
+    case HttpRoute::kSession:
+    case HttpRoute::kEcho:
+      return HandOver(std::move(answer), *input);
   }
-  Answer(std::move(answer.response));
+}
+
+// --- Calls.
+
+void HttpConnection::BeginCall(HttpAnswer answer, bool body_has_begun) {
+  const size_t limit = context_->options.max_message_bytes;
+  HttpRequest head = parser_->get();
+  if (parser_->content_length().value_or(0) > limit) {
+    HttpResponse response = CallResponse(head, TooLongRequest(limit));
+    response.keep_alive(false);
+    return Answer(std::move(response));
+  }
+  const TimePoint now = set_->PreciseNow();
+  const bool waits_for_word = !body_has_begun && head.version() >= 11 &&
+                              boost::beast::iequals(head[http::field::expect], "100-continue");
+  call_.reset(new PendingCall{
+      .head = std::move(head),
+      .body = http::request_parser<http::string_body>(std::move(*parser_)),
+      .method = *answer.method,
+      .framing = answer.framing,
+      .caller = std::move(answer.caller),
+      .client = std::move(answer.client),
+      .deadline = answer.framing.timeout ? now + *answer.framing.timeout : TimePoint::max(),
+      .memory = MemoryShare(&set_->shard().memory(), MemoryKind::kInput)});
+  call_->body.body_limit(limit);
+  // The whole request has to be there in this time.
+  deadline_ = now + context_->options.handshake_timeout;
+  if (call_->deadline < deadline_) set_->CheckAt(this, call_->deadline);
+  phase_ = Phase::kReadingBody;
+  // It fits: nothing else waits to be sent. If the last answer does, the client asks in vain, and
+  // sends the body after a while.
+  if (waits_for_word && socket_->CanSend()) socket_->Send("HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+bool HttpConnection::ReadBody(std::string_view* input) {
+  auto& body = call_->body;
+  while (!body.is_done()) {
+    if (input->empty()) return false;
+    error_code error;
+    const size_t used = body.put(boost::asio::buffer(input->data(), input->size()), error);
+    input->remove_prefix(used);
+    call_->memory.Set(body.get().body().capacity());
+    if (error == http::error::body_limit) {
+      return RefuseBody(TooLongRequest(context_->options.max_message_bytes));
+    }
+    if (error && error != http::error::need_more) {
+      return RefuseBody(AnswerOf(ErrorOf(Outcome::kInvalidMessage,
+                                         Concat({"not a body of a request: ", error.message()}))));
+    }
+    if (!body.is_done() && set_->shard().memory().full()) {
+      return RefuseBody(AnswerOf(ErrorOf(Outcome::kOverloaded)));
+    }
+    if (error == http::error::need_more) return false;
+  }
+  return true;
+}
+
+void HttpConnection::GoOnLater() {
+  phase_ = Phase::kAnswering;
+  asks_ = std::make_shared<char>();
+  set_->shard().Post([this, asks = std::weak_ptr<void>(asks_)] {
+    if (asks.expired()) return;
+    set_->Guard(this, [this] {
+      asks_.reset();
+      phase_ = Phase::kReading;
+      ReadRequests(std::exchange(input_, {}));
+    });
+  });
+}
+
+bool HttpConnection::RefuseBody(const ConnectAnswer& answer) {
+  AnswerCall(answer);
+  return false;
+}
+
+void HttpConnection::MakeCall() {
+  phase_ = Phase::kAnswering;
+  asks_ = std::make_shared<char>();
+  ConnectRequest request{.framing = call_->framing,
+                         .caller = std::move(call_->caller),
+                         .fields = {},
+                         .body = std::move(call_->body.get().body())};
+  if (call_->method.wants_fields) {
+    request.fields = FieldsOf(call_->head);
+    request.peer = std::move(call_->client);
+  }
+  // No answer comes when this connection has failed and is gone, or the call's time is over.
+  MakeConnectCall(call_->method, &set_->shard(), std::move(request),
+                  context_->options.max_message_bytes, asks_, [this](const ConnectAnswer& answer) {
+                    set_->Guard(this, [this, &answer] { AnswerCall(answer); });
+                  });
+}
+
+void HttpConnection::AnswerCall(const ConnectAnswer& answer) {
+  asks_.reset();
+  HttpResponse response = CallResponse(call_->head, answer);
+  // A body that was not read would be taken for the next request.
+  if (!call_->body.is_done() || place_.of_reserve()) response.keep_alive(false);
+  Answer(std::move(response));
+}
+
+// --- What is answered at once, and /metrics.
+
+void HttpConnection::AskForMetrics() {
+  phase_ = Phase::kAnswering;
+  // The thread may answer when this connection has failed and is gone.
+  asks_ = std::make_shared<char>();
+  context_->metrics->Ask(
+      &set_->shard(), [this, asks = std::weak_ptr<void>(asks_)](const MetricsThread::Text& text) {
+        if (asks.expired()) return;
+        set_->Guard(this, [this, &text] {
+          asks_.reset();
+          AnswerRequested(MetricsResponse(parser_->get(), text.get()));
+        });
+      });
+}
+
+void HttpConnection::LogRefusedOrigin(std::string_view client) {
+  const std::optional<uint64_t> left_out = context_->refused_origins.Admit(set_->poller().now());
+  if (!left_out.has_value()) return;
+  spdlog::warn("{}", RefusedOriginText(parser_->get(), context_->options, client, *left_out));
 }
 
 void HttpConnection::OnBadRequest(error_code error) {
-  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+  if (error == http::error::header_limit) {
     Answer(BadRequestResponse(http::status::request_header_fields_too_large,
                               Concat({"a request's header may be at most ",
                                       std::to_string(kMaxHeaderBytes), " bytes long"})));
-  } else if (error.category() == http::make_error_code(http::error::bad_method).category() &&
-             error != http::error::end_of_stream && error != http::error::partial_message) {
+  } else {
     Answer(BadRequestResponse(http::status::bad_request,
                               Concat({"not an HTTP request: ", error.message()})));
-  } else {
-    Finish();
   }
+}
+
+// --- Answers.
+
+void HttpConnection::AnswerRequested(HttpResponse response) {
+  // Nothing here takes a body; one that came would be read as the next request.
+  if (parser_->content_length().value_or(0) > 0 || parser_->chunked()) {
+    response.keep_alive(false);
+  }
+  if (place_.of_reserve()) response.keep_alive(false);
+  Answer(std::move(response));
 }
 
 void HttpConnection::Answer(HttpResponse response) {
-  response_ = std::move(response);
-  http::async_write(stream_, response_, [this](error_code error, size_t) { OnAnswered(error); });
+  phase_ = Phase::kAnswering;
+  keep_alive_ = response.keep_alive();
+  output_ = Serialized(std::move(response));
+  sent_ = 0;
+  output_memory_.Set(output_.capacity());
+  SendOutput();
 }
 
-void HttpConnection::OnAnswered(error_code error) {
-  if (error || stream_.broken()) return Finish();
-  if (!response_.keep_alive()) return ShutDown();
+void HttpConnection::SendOutput() {
+  if (phase_ != Phase::kAnswering || output_.empty() || !socket_->CanSend()) return;
+  sent_ += socket_->Send(std::string_view(output_).substr(sent_));
+  if (phase_ == Phase::kAnswering && sent_ == output_.size()) OnAnswered();
+}
+
+void HttpConnection::OnAnswered() {
+  output_ = {};
+  output_memory_.Set(0);
+  if (!keep_alive_) {
+    phase_ = Phase::kLeaving;
+    if (socket_->Linger()) Finish();
+    return;
+  }
+  parser_.reset();
+  call_.reset();
   deadline_ = set_->poller().now() + context_->options.handshake_timeout;
-  ReadRequest();
+  phase_ = Phase::kReading;
+  if (!in_requests_) ReadRequests(std::exchange(input_, {}));
 }
 
-void HttpConnection::ShutDown() {
-  stream_.async_shut_down([this](error_code) { Finish(); });
-}
-
-void HttpConnection::HandOver(HttpAnswer answer) {
-  Upgrade upgrade{.socket = stream_.Release(),
+void HttpConnection::HandOver(HttpAnswer answer, std::string_view unread) {
+  // A proxy's connection counts for whom it stands for, now that it stays.
+  if (answer.client != peer_ && !place_.CountFor(answer.client)) {
+    return AnswerRequested(TooManyFromAddressResponse(parser_->get()));
+  }
+  Upgrade upgrade{.socket = std::move(socket_),
                   .place = std::move(place_),
                   .request = parser_->release(),
-                  .unread = boost::beast::buffers_to_string(buffer_.data()),
-                  .user_id = std::move(answer.user_id)};
-  if (answer.route == HttpRoute::kEcho) {
-    EchoConnection::Start(set_, context_, std::move(upgrade));
-  } else {
-    Connection::Start(set_, context_, std::move(upgrade));
+                  .unread = unread,
+                  .user_id = std::move(answer.user_id),
+                  .grant = std::move(answer.grant),
+                  .client = {}};
+  // A proxy's header names it. Elsewhere the socket knows.
+  if (answer.client != peer_ || context_->options.proxy_protocol) {
+    upgrade.client = std::make_unique<const std::string>(std::move(answer.client));
   }
+  try {
+    if (answer.route == HttpRoute::kEcho) {
+      EchoConnection::Start(set_, context_, &upgrade);
+    } else {
+      Connection::Start(set_, context_, &upgrade);
+    }
+  } catch (...) {
+    // The socket may be on the stack below, and ends with this connection.
+    socket_ = std::move(upgrade.socket);
+    throw;
+  }
+  phase_ = Phase::kOver;
   set_->Remove(this);
 }
 
+// --- The end.
+
 void HttpConnection::Finish() {
-  stream_.HardClose();
+  if (phase_ == Phase::kOver) return;
+  phase_ = Phase::kOver;
+  asks_.reset();
+  socket_->Close();
   set_->Remove(this);
+}
+
+void HttpConnection::OnFailed() {
+  phase_ = Phase::kOver;
+  asks_.reset();
+  if (socket_ != nullptr) socket_->Close();
 }
 
 }  // namespace crier

@@ -2,67 +2,25 @@
 
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/rfc7230.hpp>
-#include <charconv>
+#include <optional>
+#include <utility>
+#include <variant>
 
-#include "server/base/outcome.h"
 #include "server/base/concat.h"
-#include "server/codec/utf8.h"
+#include "server/base/outcome.h"
 #include "server/console/console_page.h"
+#include "server/unary_http/connect_call.h"
+#include "server/websocket/http_auth.h"
 
 namespace crier {
 namespace {
 
 namespace http = boost::beast::http;
 
-constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
-// docs of Prometheus, "Exposition formats".
-constexpr std::string_view kPrometheusText = "text/plain; version=0.0.4; charset=utf-8";
-constexpr size_t kMaxUserIdBytes = 255;
 // Sixteen bytes in base64 (RFC 6455, section 4.1).
 constexpr size_t kWebSocketKeyLength = 24;
 
-std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
-
-HttpResponse TextResponse(const HttpRequest& request, http::status status, std::string_view body,
-                          std::string_view content_type = kPlainText) {
-  HttpResponse response(status, request.version());
-  response.set(http::field::server, std::string(kServerProduct));
-  response.set(http::field::content_type, std::string(content_type));
-  response.set(http::field::cache_control, "no-store");
-  response.set("X-Content-Type-Options", "nosniff");
-  response.keep_alive(request.keep_alive());
-  response.content_length(body.size());
-  if (request.method() != http::verb::head) response.body() = body;
-  return response;
-}
-
-HttpAnswer Respond(HttpResponse response) {
-  HttpAnswer answer;
-  answer.response = std::move(response);
-  return answer;
-}
-
-HttpAnswer Refuse(const HttpRequest& request, http::status status, std::string_view text) {
-  return Respond(TextResponse(request, status, Concat({text, "\n"})));
-}
-
-// Cuts `text` in two at the first `separator`; without one, all of it is the first part.
-std::pair<std::string_view, std::string_view> Cut(std::string_view text,
-                                                  std::string_view separator) {
-  const size_t at = text.find(separator);
-  if (at == text.npos) return {text, {}};
-  return {text.substr(0, at), text.substr(at + separator.size())};
-}
-
-// A Host header, or an origin's part behind "://", without its scheme's own port.
-std::string_view WithoutDefaultPort(std::string_view authority, std::string_view scheme) {
-  const std::string_view port = boost::beast::iequals(scheme, "https") ? ":443" : ":80";
-  if (authority.ends_with(port)) authority.remove_suffix(port.size());
-  return authority;
-}
-
-// True where the client would rather have a page than plain text: browsers name it, programs do
-// not.
+// True if the client prefers a page to plain text: browsers name text/html, programs do not.
 bool WantsPage(const HttpRequest& request) {
   std::string_view accept = View(request[http::field::accept]);
   while (!accept.empty()) {
@@ -88,27 +46,27 @@ HttpResponse RootResponse(const HttpRequest& request) {
   HttpResponse response =
       known ? TextResponse(request, http::status::not_modified, {}, kConsolePageType)
             : TextResponse(request, http::status::ok, ConsolePageHtml(), kConsolePageType);
-  // Kept, and asked for each time whether it is still the same.
+  // The browser keeps it, and asks each time whether it is still current.
   response.set(http::field::cache_control, "no-cache");
   response.set(http::field::etag, std::string(tag));
   response.set(http::field::vary, "Accept");
   response.set("Content-Security-Policy", std::string(ConsolePagePolicy()));
   response.set("Referrer-Policy", "no-referrer");
   response.set("X-Frame-Options", "DENY");
-  // Of the page, were it sent (RFC 9110, section 8.6); zero would be wrong.
+  // The length of the page if it were sent (RFC 9110, section 8.6). Zero would be wrong.
   if (known) response.content_length(ConsolePageHtml().size());
   return response;
 }
 
-// nullopt where the request is right; else what to answer.
+// nullopt if the request is valid, else the answer.
 std::optional<HttpAnswer> CheckUpgrade(const HttpRequest& request, const HttpContext& context,
-                                       std::string_view path) {
+                                       const Target& target, const ForwardedClient& client) {
   const bool asks = http::token_list{request[http::field::connection]}.exists("upgrade") &&
                     http::token_list{request[http::field::upgrade]}.exists("websocket");
   if (!asks || request.version() < 11) {
     HttpAnswer answer =
         Refuse(request, http::status::upgrade_required,
-               Concat({path,
+               Concat({target.path,
                        " speaks WebSocket: connect with a WebSocket client, which sends "
                        "\"Upgrade: websocket\" and \"Connection: Upgrade\" in HTTP/1.1"}));
     answer.response.set(http::field::upgrade, "websocket");
@@ -128,15 +86,7 @@ std::optional<HttpAnswer> CheckUpgrade(const HttpRequest& request, const HttpCon
     return Refuse(request, http::status::bad_request,
                   "Sec-WebSocket-Key has to be 16 bytes in base64 (24 characters)");
   }
-  if (request.count(http::field::host) == 0) {
-    return Refuse(request, http::status::bad_request, "a request needs a Host header");
-  }
-  if (!OriginAllowed(request, context.options)) {
-    return Refuse(request, http::status::forbidden,
-                  Concat({"pages of ", View(request[http::field::origin]),
-                          " may not connect here; the server's flag --allowed_origins says "
-                          "which may"}));
-  }
+  if (auto refusal = CheckOrigin(request, context, target.host, client)) return std::move(*refusal);
   if (!context.accepting) {
     HttpAnswer answer =
         Refuse(request, http::status::service_unavailable, Info(Outcome::kShutdown).text);
@@ -147,66 +97,49 @@ std::optional<HttpAnswer> CheckUpgrade(const HttpRequest& request, const HttpCon
   return std::nullopt;
 }
 
-// The user that the URL names. nullopt: it is no user's name, and *problem says why.
-std::optional<std::string> UserOfQuery(std::string_view query, std::string_view* problem) {
+// The user that the URL names. A refusal says why it is no user's name.
+std::variant<UserId, Refusal> UserOfQuery(std::string_view query) {
   constexpr std::string_view kKey = "user_id=";
   while (!query.empty()) {
     const auto [pair, others] = Cut(query, "&");
     query = others;
     if (!pair.starts_with(kKey)) continue;
-    std::optional<std::string> user = PercentDecode(pair.substr(kKey.size()));
-    if (!user || FirstInvalidUtf8(*user) != user->size()) {
-      *problem = "user_id in the URL has to be UTF-8, percent-encoded";
-      return std::nullopt;
-    }
-    if (user->size() > kMaxUserIdBytes) {
-      *problem = "user_id in the URL may be at most 255 bytes long";
-      return std::nullopt;
-    }
-    return user;
+    std::optional<std::string> user = QueryDecode(pair.substr(kKey.size()));
+    if (user) return UserId::Admit(std::move(*user));
+    return Refusal{Outcome::kInvalidMessage, "user_id is not percent-encoded as a URL has it"};
   }
-  return std::string();
+  return UserId();
 }
 
-HttpAnswer Upgrade(const HttpRequest& request, const HttpContext& context, std::string_view path,
-                   std::string_view query, HttpRoute route) {
-  if (auto refusal = CheckUpgrade(request, context, path)) return std::move(*refusal);
-  std::string_view problem;
-  std::optional<std::string> user = UserOfQuery(query, &problem);
-  if (!user) return Refuse(request, http::status::bad_request, problem);
+HttpAnswer Upgrade(const HttpRequest& request, const HttpContext& context, const Target& target,
+                   ForwardedClient client, HttpRoute route) {
+  if (auto refusal = CheckUpgrade(request, context, target, client)) return std::move(*refusal);
+  auto grant = AuthenticateUpgrade(request, context, target.query);
+  if (auto* refusal = std::get_if<HttpAnswer>(&grant)) return std::move(*refusal);
   HttpAnswer answer;
   answer.route = route;
-  answer.user_id = std::move(*user);
+  answer.client = std::move(client.address);
+  answer.grant = std::move(std::get<std::optional<Grant>>(grant));
+  if (context.authenticator != nullptr) {
+    // A session can bring its token later. An echo has no frame for that.
+    const bool may_bring_later = route == HttpRoute::kSession;
+    return answer.grant || may_bring_later ? std::move(answer) : NoTokenAnswer(request);
+  }
+  auto user = UserOfQuery(target.query);
+  if (const auto* refusal = std::get_if<Refusal>(&user)) {
+    return Refuse(request, http::status::bad_request, Concat({"in the URL: ", refusal->message}));
+  }
+  answer.user_id = std::move(std::get<UserId>(user));
   return answer;
 }
 
-}  // namespace
-
-HttpAnswer AnswerRequest(const HttpRequest& request, const HttpContext& context) {
-  const auto [path, query] = Cut(View(request.target()), "?");
-  const bool session = path == "/ws";
-  const bool echo = path == "/echo" && context.options.enable_echo;
-  const bool page =
-      path == "/" || path == "/healthcheck" || path == "/readyz" || path == "/metrics";
-  if (!session && !echo && !page) {
-    return Refuse(
-        request, http::status::not_found,
-        "nothing here; there is / (the console), /ws (WebSocket), /healthcheck, /readyz and "
-        "/metrics");
-  }
-  const bool get = request.method() == http::verb::get;
-  if (!get && !(page && request.method() == http::verb::head)) {
-    HttpAnswer answer = Refuse(request, http::status::method_not_allowed,
-                               Concat({path, " takes ", page ? "GET and HEAD" : "GET"}));
-    answer.response.set(http::field::allow, page ? "GET, HEAD" : "GET");
-    return answer;
-  }
-  if (session) return Upgrade(request, context, path, query, HttpRoute::kSession);
-  if (echo) return Upgrade(request, context, path, query, HttpRoute::kEcho);
+HttpAnswer AnswerPage(const HttpRequest& request, const HttpContext& context,
+                      std::string_view path) {
   if (path == "/healthcheck") return Respond(TextResponse(request, http::status::ok, "ok"));
   if (path == "/metrics") {
-    return Respond(
-        TextResponse(request, http::status::ok, context.metrics_text(), kPrometheusText));
+    HttpAnswer answer;
+    answer.route = HttpRoute::kMetrics;
+    return answer;
   }
   if (path == "/readyz") {
     return context.ready ? Respond(TextResponse(request, http::status::ok, "ready"))
@@ -216,49 +149,111 @@ HttpAnswer AnswerRequest(const HttpRequest& request, const HttpContext& context)
   return Respond(RootResponse(request));
 }
 
-HttpResponse BadRequestResponse(http::status status, std::string_view text) {
-  HttpRequest request;
-  request.version(11);
-  HttpResponse response = TextResponse(request, status, Concat({text, "\n"}));
-  response.keep_alive(false);
-  return response;
+// Where calls are: "calls below /crier.v1.Messaging/".
+std::string WhereCallsAre(const UnaryMethods& methods) {
+  std::string text = "calls below";
+  for (const std::string& service : methods.services()) text += Concat({" /", service, "/"});
+  return text;
 }
 
-std::string_view TooManySessionsResponse() {
-  return "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-         "Content-Length: 49\r\nRetry-After: 10\r\nConnection: close\r\n\r\n"
-         "the server holds as many connections as it may.\r\n";
-}
-
-bool OriginAllowed(const HttpRequest& request, const WebSocketOptions& options) {
-  const auto header = request.find(http::field::origin);
-  if (header == request.end()) return true;
-  const std::string_view origin = View(header->value());
-  for (const std::string& allowed : options.allowed_origins) {
-    if (allowed == "*" || boost::beast::iequals(allowed, origin)) return true;
+HttpAnswer AnswerCall(const HttpRequest& request, const HttpContext& context, const Target& target,
+                      const ForwardedClient& client) {
+  if (auto refusal = CheckOrigin(request, context, target.host, client)) return std::move(*refusal);
+  if (request.method() == http::verb::options) return PreflightAnswer(request);
+  if (request.method() != http::verb::post) {
+    HttpAnswer answer = Refuse(request, http::status::method_not_allowed,
+                               "a call is a POST with its request as the body");
+    answer.response.set(http::field::allow, "POST, OPTIONS");
+    return answer;
   }
-  const auto [scheme, authority] = Cut(origin, "://");
-  return !authority.empty() &&
-         boost::beast::iequals(WithoutDefaultPort(authority, scheme),
-                               WithoutDefaultPort(View(request[http::field::host]), scheme));
-}
-
-std::optional<std::string> PercentDecode(std::string_view text) {
-  std::string decoded;
-  decoded.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
+  if (context.over_limit) return Respond(TooManyConnectionsResponse(request));
+  const UnaryMethods& methods = *context.methods;
+  const UnaryMethod* method = methods.Find(target.path);
+  if (method == nullptr) return Respond(CallResponse(request, NoSuchMethod(methods, target.path)));
+  auto framing = ReadConnectHead({.content_type = View(request[http::field::content_type]),
+                                  .content_encoding = View(request[http::field::content_encoding]),
+                                  .protocol_version = View(request["Connect-Protocol-Version"]),
+                                  .timeout_ms = View(request["Connect-Timeout-Ms"])});
+  if (const auto* refusal = std::get_if<ConnectAnswer>(&framing)) {
+    return Respond(CallResponse(request, *refusal));
+  }
+  const bool has_token = !BearerTokenOf(View(request[http::field::authorization])).empty();
+  auto caller = AdmitCaller(context.authenticator, context.now,
+                            {.authorization = View(request[http::field::authorization]),
+                             .certificate_user = context.certificate_user,
+                             .user_id = View(request["Crier-User-Id"]),
+                             .user_id_is_in = "the header Crier-User-Id"});
+  if (const auto* refusal = std::get_if<Refusal>(&caller)) {
+    HttpAnswer answer = Respond(CallResponse(request, AnswerOf(ErrorOf(*refusal))));
+    if (Info(refusal->outcome).advice == Advice::kRetryWithToken) {
+      answer.response.set(http::field::www_authenticate,
+                          ChallengeText(has_token ? refusal->message : ""));
     }
-    const std::string_view digits = text.substr(i + 1, 2);
-    unsigned value = 0;
-    const auto [end, error] = std::from_chars(digits.begin(), digits.end(), value, 16);
-    if (error != std::errc() || digits.size() != 2 || end != digits.end()) return std::nullopt;
-    decoded += static_cast<char>(value);
-    i += digits.size();
+    return answer;
   }
-  return decoded;
+  HttpAnswer answer;
+  answer.route = HttpRoute::kCall;
+  answer.method = method;
+  answer.framing = std::get<ConnectFraming>(framing);
+  answer.caller = std::move(std::get<Caller>(caller));
+  answer.client = client.address;
+  return answer;
+}
+
+}  // namespace
+
+HttpAnswer AnswerRequest(const HttpRequest& request, const HttpContext& context) {
+  auto read = ReadTarget(request);
+  if (auto* refusal = std::get_if<HttpAnswer>(&read)) return std::move(*refusal);
+  const Target& target = std::get<Target>(read);
+  auto asks = WhoAsks(request, context);
+  if (std::holds_alternative<ForwardedConflict>(asks)) {
+    return Refuse(
+        request, http::status::bad_request,
+        "Forwarded and X-Forwarded-For name different clients; the proxy in front of this "
+        "server has to remove the one that it does not set");
+  }
+  ForwardedClient& client = std::get<ForwardedClient>(asks);
+  if (auto refusal = CheckHost(request, context, target.host)) return std::move(*refusal);
+
+  const std::string_view path = target.path;
+  if (context.methods != nullptr && context.methods->ServiceOf(path) != nullptr) {
+    return AnswerCall(request, context, target, client);
+  }
+  if (context.options.calls_only && path != "/healthcheck" && path != "/readyz") {
+    return Refuse(request, http::status::not_found,
+                  Concat({"nothing here; there are ", WhereCallsAre(*context.methods),
+                          ", and /healthcheck and /readyz"}));
+  }
+  const bool session = path == "/ws";
+  const bool echo = path == "/echo" && context.options.enable_echo;
+  const bool health = path == "/healthcheck" || path == "/readyz" || path == "/metrics";
+  const bool page = path == "/" || health;
+  const bool options = request.method() == http::verb::options;
+  if (!session && !echo && !page && !(options && path == "*")) {
+    return Refuse(
+        request, http::status::not_found,
+        Concat({"nothing here; there is / (the console), /ws (WebSocket), /healthcheck, /readyz, "
+                "/metrics",
+                context.methods == nullptr ? ""
+                                           : Concat({", and ", WhereCallsAre(*context.methods)})}));
+  }
+  const bool get = request.method() == http::verb::get;
+  if (!get && !(page && request.method() == http::verb::head)) {
+    const std::string_view methods = session || echo ? "GET, OPTIONS" : "GET, HEAD, OPTIONS";
+    HttpAnswer answer =
+        options
+            ? Respond(TextResponse(request, http::status::no_content, {}))
+            : Refuse(request, http::status::method_not_allowed,
+                     Concat({path, " takes ", page ? "GET, HEAD and OPTIONS" : "GET and OPTIONS"}));
+    if (options) answer.response.erase(http::field::content_length);
+    answer.response.set(http::field::allow, std::string(methods));
+    return answer;
+  }
+  if (context.over_limit && !health) return Respond(TooManyConnectionsResponse(request));
+  if (session) return Upgrade(request, context, target, std::move(client), HttpRoute::kSession);
+  if (echo) return Upgrade(request, context, target, std::move(client), HttpRoute::kEcho);
+  return AnswerPage(request, context, path);
 }
 
 }  // namespace crier

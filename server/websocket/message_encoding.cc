@@ -3,6 +3,11 @@
 #include "server/websocket/deflater.h"
 
 namespace crier {
+namespace {
+
+constexpr int kWidestWindowBits = 15;
+
+}  // namespace
 
 void MessageEncoding::Append(const v1::Event& event, std::string* out) const {
   const size_t at = out->size();
@@ -16,12 +21,11 @@ void MessageEncoding::Append(const v1::Event& event, std::string* out) const {
 }
 
 void DeflatedMessageEncoding::Append(const v1::Event& event, std::string* out) const {
-  thread_local Deflater deflater;
   thread_local std::string payload;
   payload.clear();
   append_(event, &payload);
   if (payload.empty()) return;
-  const std::string_view deflated = deflater.Deflate(payload);
+  const std::string_view deflated = DeflateMessage(payload, kWidestWindowBits);
   if (deflated.empty()) {
     AppendFrame(start_, payload, out);
   } else {

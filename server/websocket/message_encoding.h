@@ -1,4 +1,4 @@
-// Events as WebSocket messages: around what a codec makes of an event, one whole frame.
+// Encodes events as WebSocket messages: puts a codec's output for an event into one whole frame.
 #ifndef CRIER_SERVER_WEBSOCKET_MESSAGE_ENCODING_H_
 #define CRIER_SERVER_WEBSOCKET_MESSAGE_ENCODING_H_
 
@@ -10,7 +10,7 @@
 
 namespace crier {
 
-// Appends an event's payload; nothing where the dialect has no form for it. Thread-safe.
+// Appends an event's payload. Appends nothing if the dialect has no form for it. Thread-safe.
 using AppendPayload = void (*)(const v1::Event& event, std::string* out);
 
 // For every client.
@@ -29,9 +29,10 @@ class MessageEncoding : public Encoding {
   const AppendPayload append_;
 };
 
-// For clients that negotiated permessage-deflate with a window of 32 KiB for what the server sends.
-// Each message is deflated by itself (server_no_context_takeover), so that it is deflated once for
-// all of them; one that would not become smaller is left as it is, which the extension allows.
+// For clients that negotiated permessage-deflate with a window of 32 KiB for the server's messages.
+// Each message is deflated by itself (server_no_context_takeover), and so only once for all
+// clients. If a message would not become smaller, it stays uncompressed, which the extension
+// allows.
 class DeflatedMessageEncoding final : public MessageEncoding {
  public:
   using MessageEncoding::MessageEncoding;

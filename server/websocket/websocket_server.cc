@@ -10,8 +10,8 @@
 namespace crier {
 namespace {
 
-// How long Stop lets closing handshakes take. A drain has closed the sessions before; who is left
-// came in between or does not answer.
+// How long Stop waits for closing handshakes. A drain has closed the sessions before. The peers
+// that are left came in between or do not answer.
 constexpr std::chrono::milliseconds kPoliteStop{500};
 
 // Best effort: the socket's buffer is empty, so this fits.
@@ -23,14 +23,20 @@ void RefuseConnection(int fd) {
 
 }  // namespace
 
-WebSocketServer::WebSocketServer(Engine* engine, ConnectionTable* table, WebSocketOptions options)
+WebSocketServer::WebSocketServer(Engine* engine, const UnaryMethods* methods,
+                                 ConnectionTable* table, WebSocketOptions options,
+                                 const TlsContext* tls)
     : engine_(engine),
       context_{.options = std::move(options)},
       shards_(engine, [](Shard* shard) { return std::make_shared<ShardConnections>(shard); }),
       acceptor_(
           engine->shard(0).io(), table,
           [this](AcceptedConnection accepted) { OnAccepted(std::move(accepted)); },
-          &RefuseConnection) {}
+          tls == nullptr ? &RefuseConnection : &RefuseTls, /*use_reserve=*/true) {
+  context_.trusted_proxies = &table->trusted_proxies();
+  context_.tls = tls;
+  context_.methods = methods;
+}
 
 WebSocketServer::~WebSocketServer() { Stop(); }
 
@@ -38,10 +44,17 @@ absl::Status WebSocketServer::Listen(std::string_view addresses) {
   return acceptor_.Listen(addresses);
 }
 
-void WebSocketServer::Start() {
+absl::Status WebSocketServer::Start() {
+  if (!context_.options.calls_only) metrics_ = std::make_unique<MetricsThread>(&engine_->metrics());
+  context_.metrics = metrics_.get();
+  if (context_.options.proxy_protocol) {
+    acceptor_.ExpectProxyHeaders(context_.options.handshake_timeout);
+  }
+  if (!addresses().empty()) context_.loopback_only = acceptor_.loopback_only();
   running_ = true;
-  shards_.Start("WebSockets", context_.options.io_uring);
-  acceptor_.Start();
+  const absl::Status status = shards_.Start("WebSockets", context_.options.io_uring);
+  if (status.ok()) acceptor_.Start();
+  return status;
 }
 
 void WebSocketServer::OnAccepted(AcceptedConnection accepted) {
@@ -49,7 +62,8 @@ void WebSocketServer::OnAccepted(AcceptedConnection accepted) {
   Shard& shard = engine_->NextShard();
   ShardConnections* connections = shards_.Of(shard);
   if (shard.IsCurrent()) {
-    HttpConnection::Start(connections, &context_, std::move(accepted));
+    NoThrow(&shard.metrics().handler_exceptions, "an accepted connection's start",
+            [&] { HttpConnection::Start(connections, &context_, std::move(accepted)); });
     return;
   }
   shard.Post([this, connections, moved = std::move(accepted)]() mutable {
@@ -58,8 +72,6 @@ void WebSocketServer::OnAccepted(AcceptedConnection accepted) {
 }
 
 void WebSocketServer::StopAccepting() {
-  context_.accepting.store(false, std::memory_order_relaxed);
-  if (!running_) return;
   shards_.OnEach([this](ShardConnections* set) {
     if (set->shard().index() == 0) acceptor_.Stop();
   });
@@ -68,9 +80,11 @@ void WebSocketServer::StopAccepting() {
 void WebSocketServer::Stop() {
   if (!running_) return;
   SetReady(false);
+  StopSessions();
   StopAccepting();
   running_ = false;
   shards_.Stop(kPoliteStop);
+  metrics_.reset();
 }
 
 }  // namespace crier

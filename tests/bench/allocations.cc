@@ -26,7 +26,7 @@ bool counting = false;
 uint64_t counted = 0;
 int to_trace = 0;
 
-// Where the program lies in memory, less where its file says.
+// The difference between the program's address in memory and in its file.
 uintptr_t LoadBias() {
   uintptr_t bias = 0;
   dl_iterate_phdr(

@@ -1,5 +1,5 @@
-// Counts what a program asks of malloc. Linking allocations.cc replaces the functions that hand
-// memory out, in the whole program and its libraries, with ones that count and then do as the C
+// Counts a program's calls of malloc. Linking allocations.cc replaces the allocating functions, in
+// the whole program and its libraries, by functions that count and then do the same as the C
 // library's own (glibc only).
 #ifndef CRIER_TESTS_BENCH_ALLOCATIONS_H_
 #define CRIER_TESTS_BENCH_ALLOCATIONS_H_
@@ -12,7 +12,7 @@ namespace crier::guard {
 
 // While counting: every malloc, calloc, realloc and aligned allocation, operator new included.
 void CountAllocations(bool on);
-// So far, while counting was on.
+// The number of allocations so far, while counting was on.
 uint64_t allocations();
 
 // Writes to standard error from where the next `count` counted ones are made: a line of addresses

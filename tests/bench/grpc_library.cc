@@ -1,7 +1,8 @@
-// What a server on gRPC's own library costs that does nothing else: its callback API, raw bytes.
-// It speaks just enough of crier.v1.Messaging for `crier bench --transport grpc`: Connect greets,
-// and what a client broadcasts goes to every stream, all that has come in one write. One topic, no
-// limits, and nothing is ever forgotten: not for long runs.
+// A server on gRPC's own library that does nothing else, to measure its cost. It uses the callback
+// API and raw bytes. It speaks just enough of crier.v1.Messaging for `crier bench --transport
+// grpc`: Connect greets, and a client's broadcast goes to every stream, with all events that have
+// come in one write. It has one topic and no limits, and keeps everything, so it is not for long
+// runs.
 //
 //   grpc_library     listens on a port of 127.0.0.1 that the system chooses, and says which;
 //                    ends on SIGTERM or SIGINT

@@ -1,5 +1,5 @@
-// What scripts/guard counts, and under what: a server and its clients in one thread, with nothing
-// left to chance. Prints one JSON object.
+// The program that scripts/guard counts: a server and its clients in one thread, the same in every
+// run. Prints one JSON object.
 //
 //   guard fanout CLIENTS MESSAGES          one client broadcasts to all
 //   guard direct CLIENTS ROUNDS            each client sends its partner a message per round
@@ -25,8 +25,8 @@
 
 namespace crier::guard {
 
-// So many rounds: some clients write, and every client receives one frame. Server and clients take
-// turns in one run of the shard's loop, as they would beside each other.
+// Plays rounds: some clients write, and every client receives one frame. Server and clients take
+// turns in one run of the shard's loop, as they would side by side.
 class Rounds {
  public:
   // frames[i]: what client i writes per round; empty: nothing.
@@ -196,7 +196,7 @@ void Direct(const Arguments& arguments) {
   CountMessages(arguments, &server, &clients, std::move(frames));
 }
 
-// What every further session takes, by the growth of the heap: `add` makes one.
+// The heap bytes of each further session, measured by the heap's growth. `add` makes one.
 template <class Add>
 void MeasureSessions(GuardServer* server, size_t count, Add add) {
   // What the first ones bring along is not theirs.
@@ -222,6 +222,8 @@ class NoTransport final : public Transport {
  public:
   void Wake() override {}
   void Close(Outcome, std::string_view) override {}
+  void PauseReading() override {}
+  void ResumeReading() override {}
 };
 
 void EngineSessions(const Arguments& arguments) {

@@ -112,7 +112,8 @@ void GuardClients::SendCall(size_t client, std::string_view user) {
   }
   Write(client, std::string(kPreface) + Http2Frame(kSettingsFrame, 0, 0, kStreamWindow) +
                     Http2Frame(kWindowUpdateFrame, 0, 0, kConnectionWindow) +
-                    Http2Frame(kHeadersFrame, kEndHeaders, 1, fields));
+                    Http2Frame(kHeadersFrame, kEndHeaders, 1, fields) +
+                    GrpcFrame(std::string("\x0a\x00", 2)));  // an empty Hello
 }
 
 void GuardClients::TakeUpgrade(size_t client) {

@@ -1,6 +1,6 @@
-// WebSocket or gRPC clients that cost next to nothing, in the same thread as the server they talk
-// to: a socket each and one buffer for all. They use read and write, which the server does not, and
-// count them, so that a count of the process's system calls can be told apart.
+// WebSocket or gRPC clients that cost almost nothing, in the same thread as their server: a socket
+// each and one buffer for all. They use read and write, which the server does not use, and count
+// them. So their system calls can be separated from the server's.
 #ifndef CRIER_TESTS_BENCH_GUARD_CLIENTS_H_
 #define CRIER_TESTS_BENCH_GUARD_CLIENTS_H_
 
@@ -26,7 +26,7 @@ std::string GrpcFrame(std::string_view payload);
 
 class GuardClients {
  public:
-  // Room for so many, so that none is made later.
+  // Room for this many, so that none is allocated later.
   GuardClients(Protocol protocol, size_t most) : protocol_(protocol) { fds_.reserve(most); }
 
   // A new client, connected; returns the server's end. The pair is local to the machine's kernel

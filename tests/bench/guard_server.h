@@ -1,5 +1,6 @@
-// A whole server of one shard, a transport and the engine, driven by hand on the calling thread and
-// by a clock that stands still: the same calls give the same counts, however fast the machine is.
+// A whole server of one shard, with a transport and the engine. The calling thread drives it by
+// hand, and its clock stands still. So the same calls give the same counts, however fast the
+// machine is.
 #ifndef CRIER_TESTS_BENCH_GUARD_SERVER_H_
 #define CRIER_TESTS_BENCH_GUARD_SERVER_H_
 
@@ -42,7 +43,7 @@ class GuardClock final : public Clock {
 
 class GuardServer {
  public:
-  // `io_uring`: send in batches; fails the program where the kernel does not let it.
+  // `io_uring`: send in batches. Fails the program if the kernel refuses it.
   GuardServer(Protocol protocol, bool io_uring);
   ~GuardServer();
   GuardServer(const GuardServer&) = delete;
@@ -64,7 +65,7 @@ class GuardServer {
   ConnectionTable table_;
   WebSocketContext context_;
   GrpcOptions grpc_options_;
-  MessagingService messaging_{&engine_};
+  MessagingService messaging_;
   MethodTable methods_;
   // The one of the protocol, and the same as what both are.
   std::unique_ptr<ShardConnections> websockets_;

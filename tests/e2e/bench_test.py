@@ -1,4 +1,4 @@
-"""scripts/bench measures what it says and writes its page. Its figures are not looked at here."""
+"""scripts/bench measures its rows and writes its page. The figures themselves are not checked here."""
 
 import os
 import pathlib

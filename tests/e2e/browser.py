@@ -28,6 +28,9 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # section 12.1: the key of an e
 class Browser:
     """Use with `with`. What is said to a page goes to the tab that was shown last."""
 
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
     def __enter__(self):
         self.profile = tempfile.mkdtemp()
         self.driver = subprocess.Popen(
@@ -39,7 +42,7 @@ class Browser:
         else:
             raise AssertionError("chromedriver did not start")
         self.address = f"http://127.0.0.1:{match[1]}"
-        options = {"args": [*ARGUMENTS, f"--user-data-dir={self.profile}"],
+        options = {"args": [*ARGUMENTS, *self.arguments, f"--user-data-dir={self.profile}"],
                    "binary": shutil.which("chromium")}
         session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}})

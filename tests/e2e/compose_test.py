@@ -1,6 +1,6 @@
 """docker/: the compose file, the Dockerfile and what they refer to, without a Docker engine.
 
-That the image builds and behaves is scripts/docker-check's business, which needs one.
+scripts/docker-check, which needs an engine, checks that the image builds and works.
 """
 
 import os

@@ -39,16 +39,22 @@ def wait_until(page, seconds):
 
 
 def talk(page):
-    page.choose("#dialect", "plain")
-    page.fill("#user", "ada")
-    page.click("#connect")
-    support.wait_for("a session", lambda: "connected as" in page.text("#session-state"))
-    for action, fields in [("subscribe", {"topic": "news", "id": "s1"}),
-                           ("broadcast", {"topic": "news", "id": "", "body": "The doors are open."}),
-                           ("direct", {"to": "bob", "body": "Are you coming?"}),
-                           ("presence", {"topic": "news"}),
-                           ("broadcast", {"topic": "", "body": "Hello, everyone!"})]:
+    page.click("#second")
+    for session, user in [(1, "ada"), (2, "bob")]:
+        form = f"#session-{session}"
+        page.fill(f"{form} .user", user)
+        page.click(f"{form} .connect")
+        support.wait_for("a session",
+                         lambda f=form: "connected as" in page.text(f"{f} .session-state"))
+    for session, action, fields in [
+            (1, "subscribe", {"topic": "news", "id": "s1"}),
+            (1, "broadcast", {"topic": "news", "id": "", "body": "The doors are open."}),
+            (1, "direct", {"to": "carol", "body": "Are you coming?"}),
+            (1, "direct", {"to": "bob", "body": "Are you coming?"}),
+            (2, "direct", {"to": "ada", "body": "On my way!"}),
+            (1, "presence", {"topic": "news"})]:
         page.run("document.querySelector('details').open = true")
+        page.choose("#from", str(session))
         page.choose("#action", action)
         for name, text in fields.items():
             page.fill(f"#{name}", text)
@@ -56,6 +62,9 @@ def talk(page):
         rows = page.run("return conversation.log.total")
         page.click("#send")
         support.wait_for("its answer", lambda r=rows: page.run("return conversation.log.total") > r + 1)
+    page.choose("#action", "direct")
+    page.fill("#to", "bob")
+    page.fill("#body", "See you there.")
 
 
 def main():
@@ -78,7 +87,7 @@ def main():
         page.run("window.scrollTo(0, 0); document.activeElement.blur()")
         wait_until(page, newest_point(page) + 3)  # drawn anew
         page.screenshot(DOCS / "console.png")
-        page.screen(360, 760, dark=True, phone=True, still=True)
+        page.screen(390, 844, dark=True, phone=True, still=True)
         wait_until(page, newest_point(page) + 3)
         page.screenshot(DOCS / "console-phone.png")
 

@@ -1,33 +1,14 @@
-"""The console page in a real browser: the plots, the conversation, and who may use them how."""
+"""The console page in a real browser: its plots, and that it can be used on any screen, with or
+without a mouse. Its messages: console_messages_test.py."""
 
+import contextlib
 import os
 import re
+import socket
 import subprocess
-import unittest
 
-import browser
 import support
-
-DIALECTS = ["plain", "crier.v1.json"]
-HELLO = {"plain": '{"action_type":"broadcast","body":"hello"}',
-         "crier.v1.json": '{"publish":{"actionType":"BROADCAST","body":"hello"}}'}
-
-# How far above its axis a plot's first line stands at the right, in the canvas's own pixels.
-HEIGHT_OF_LINE = """
-  const canvas = document.querySelector(`[aria-label^="${arguments[0]}"] canvas`);
-  const colour = document.createElement('canvas').getContext('2d');
-  colour.fillStyle = getComputedStyle(document.documentElement).getPropertyValue('--one');
-  colour.fillRect(0, 0, 1, 1);
-  const wanted = colour.getImageData(0, 0, 1, 1).data;
-  const {width, height} = canvas;
-  const {data} = canvas.getContext('2d').getImageData(width - 24, 0, 16, height);
-  const near = (at) => data[at + 3] > 200 && [0, 1, 2].every(
-      (i) => Math.abs(data[at + i] - wanted[i]) < 40);
-  for (let at = 0; at < data.length; at += 4) {
-    if (near(at)) return height - 18 - Math.floor(at / 4 / 16);
-  }
-  return null;
-"""
+from console import ConsoleCase
 
 # The worst contrast of any text that can be seen, after WCAG 2.2, with the element that has it.
 WORST_CONTRAST = """
@@ -56,134 +37,17 @@ WORST_CONTRAST = """
 # What has the focus: its id, or the name that it is read out by.
 FOCUSED = """
   const node = document.activeElement;
-  return node.id || node.getAttribute('aria-label') || node.textContent.trim();
+  const session = node.closest('.session')?.id.replace('session-', ' ') ?? '';
+  return node.id || node.getAttribute('aria-label') ||
+      (session ? node.classList[0] + session : node.textContent.trim());
 """
 
 
-class ConsoleTest(unittest.TestCase):
-    def setUp(self):
-        self.crierd = self.enterContext(support.Crierd())
-        self.page = self.enterContext(browser.Browser())
-        self.page.screen(1280, 900, still=True)
-        self.open()
-
-    def open(self, crierd=None):
-        self.page.open(f"http://{(crierd or self.crierd).http}/")
-        self.wait_for_text("#state-text", "live")
-
-    def tearDown(self):
-        self.assertEqual(self.page.complaints(), [])
-
-    # --- Words for what a user does and sees.
-
-    def wait_for_text(self, selector, text):
-        return support.wait_for(f"{text!r} in {selector}",
-                                lambda: text in self.page.text(selector))
-
-    def connect(self, user="", dialect="plain"):
-        self.page.choose("#dialect", dialect)
-        self.page.fill("#user", user)
-        self.page.click("#connect")
-        self.wait_for_text("#session-state", "connected as" if user else "connected")
-
-    def say(self, action, **fields):
-        self.page.choose("#action", action)
-        for name, text in fields.items():
-            self.page.fill(f"#{name}", text)
-        self.page.click("#send")
-
-    def send_by_hand(self, text):
-        self.page.run("if (!byId('by-hand').checked) byId('by-hand').click();")
-        self.page.fill("#raw", text)
-        self.page.press("Enter")
-
-    def log(self):
-        """What the log shows, row by row: 'sent' or 'received' or '', kind, words, round trip."""
-        return self.page.run("""
-          return [...document.querySelectorAll('#log li')].map((row) => [
-            row.querySelector('.unseen')?.textContent.trim() ?? '',
-            row.querySelector('.log-kind').lastChild.data,
-            row.querySelector('.log-words').textContent,
-            row.querySelector('.log-trip').textContent,
-            row.querySelector('code')?.textContent ?? '']);
-        """)
-
-    def wait_for_row(self, direction, kind, words):
-        """Waits for a row whose words begin so; returns it."""
-        return support.wait_for(
-            f"a row {direction} {kind} {words!r}",
-            lambda: next((row for row in self.log()
-                          if row[:2] == [direction, kind] and row[2].startswith(words)), None))
-
-    def figure(self, title):
-        """The big figure of a plot, as a number; None: there is none."""
-        text = self.page.run("""
-          return [...document.querySelectorAll('.card')].find(
-              (card) => card.querySelector('h3').textContent === arguments[0])
-              .querySelector('.figure').textContent""", title)
-        match = re.match(r"[\d.,]+", text)
-        return float(match[0].replace(",", "")) if match else None
-
-    def line(self, title):
-        return self.page.run(HEIGHT_OF_LINE, title)
-
-    # --- What has to hold.
-
-    def test_a_message_arrives_in_a_second_tab(self):
-        for dialect in DIALECTS:
-            with self.subTest(dialect):
-                self.open()
-                first = self.page.tab()
-                self.connect(user="ada", dialect=dialect)
-                second = self.page.new_tab()
-                self.open()
-                self.connect(user="bob", dialect=dialect)
-                self.page.fill("#body", "hello")
-                self.assertEqual(self.page.text("#preview"), HELLO[dialect])
-                self.page.press("Enter")
-                own = self.wait_for_row("received", "broadcast", "hello")
-                self.assertRegex(own[3], r"^[\d.]+ (µs|ms|s)$", "a round trip")
-
-                self.page.show(first)
-                row = self.wait_for_row("received", "broadcast", "hello")
-                self.assertIn("from bob", row[2])
-                self.assertEqual(row[3], "", "nothing of this tab was answered")
-                self.say("direct", to="bob", body="psst")
-                self.say("direct", to="nobody", body="anyone?")
-                row = self.wait_for_row("received", "error", "NO_RECIPIENT: ")
-                self.page.show(second)
-                self.assertIn("from ada", self.wait_for_row("received", "direct", "psst")[2])
-                self.page.close_tab()
-                self.page.show(first)
-
-    def test_every_action_is_answered(self):
-        for dialect in DIALECTS:
-            with self.subTest(dialect):
-                topic = f"news in {dialect}"
-                self.open()
-                self.connect(user="ada", dialect=dialect)
-                if dialect == "crier.v1.json":
-                    self.wait_for_row("received", "welcome", "session ")
-                self.page.run("document.querySelector('details').open = true")
-                self.say("subscribe", topic=topic, id="s1")
-                self.wait_for_row("received", "ack", "")
-                self.say("broadcast", topic=topic, body="extra!", id=f"b-{dialect}")
-                self.assertIn(f"in {topic}", self.wait_for_row("received", "broadcast", "extra!")[2])
-                self.wait_for_row("received", "ack", "offset 1, for 1 session")
-                self.say("presence", topic=topic, id="")
-                self.wait_for_row("received", "presence", "1 session follows: ada")
-                self.say("unsubscribe", topic=topic, id="u1")
-                self.wait_for_row("received", "ack", "")
-                self.say("ping", id="")
-                answer = "ping" if dialect == "plain" else "pong"
-                self.assertRegex(self.wait_for_row("received", answer, "")[3], "s$")
-                self.page.click("#connect")
-                self.wait_for_row("", "closed", "You left (1000).")
-
+class ConsoleTest(ConsoleCase):
     def test_the_plots_move(self):
-        self.assertEqual(self.figure("Live connections"), 0)
+        self.assertEqual(self.figure("Live sessions"), 0)
         self.page.screen(1280, 900, still=False)
-        for title in ["Live connections", "Deliveries"]:
+        for title in ["Live sessions", "Deliveries"]:
             support.wait_for("a line along the axis",
                              lambda t=title: abs(self.line(t) or 99) < 4)
         self.assertIsNone(self.figure("Delivery latency, p95"))
@@ -193,77 +57,18 @@ class ConsoleTest(unittest.TestCase):
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as load:
             try:
                 # All who read, and who publishes.
-                support.wait_for("the clients", lambda: self.figure("Live connections") >= 40)
+                support.wait_for("the clients", lambda: self.figure("Live sessions") >= 40)
                 support.wait_for("deliveries", lambda: self.figure("Deliveries") > 1000)
                 support.wait_for("latency",
                                  lambda: (self.figure("Delivery latency, p95") or 0) > 0)
-                for title in ["Live connections", "Deliveries"]:
+                for title in ["Live sessions", "Deliveries"]:
                     support.wait_for("the line to rise",
                                      lambda t=title: (self.line(t) or 0) > 30)
                 self.assertGreater(self.figure("Memory"), 1)
                 self.assertGreater(self.figure("Events per write"), 0)
             finally:
                 load.terminate()
-        support.wait_for("them to leave", lambda: self.figure("Live connections") == 0)
-
-    def test_the_server_goes_and_comes_back(self):
-        self.connect(user="ada")
-        self.crierd.stop()
-        self.wait_for_text("#state-text", "does not answer")
-        self.assertIsNone(self.figure("Live connections"))
-        self.wait_for_row("", "closed", "Closed with 1001, SHUTDOWN: ")
-        with support.Crierd(f"--http_listen={self.crierd.http}"):
-            # Not only by itself: attempts may be ten seconds apart.
-            self.page.click("#retry")
-            self.wait_for_text("#state-text", "live")
-            self.wait_for_text("#session-state", "connected as ada")
-            self.say("broadcast", body="back again")
-            self.wait_for_row("received", "broadcast", "back again")
-            support.wait_for("the session in the plot", lambda: self.figure("Live connections") == 1)
-        self.page.complaints()  # that nobody answered, told by the browser too
-
-    def test_refusals_are_explained(self):
-        with support.Crierd("--max_errors=2") as strict:
-            self.open(strict)
-            self.send_by_hand("<b>nonsense</b>")
-            row = self.wait_for_row("received", "error", "INVALID_MESSAGE: ")
-            self.assertIn("Mend the frame.", row[2])
-            self.send_by_hand('{"action_type":"sing"}')
-            self.wait_for_row("", "closed", "Closed with 1002, INVALID_MESSAGE: ")
-            self.wait_for_text("#session-state", "not connected")
-
-    def test_what_comes_is_text_and_never_markup(self):
-        self.connect()
-        text = "<img src=x onerror=\"window.caught=1\"><script>window.caught=1</script>"
-        self.say("broadcast", body=text)
-        row = self.wait_for_row("received", "broadcast", text)
-        self.assertEqual(row[2], text)
-        self.assertEqual(self.page.run("return document.querySelectorAll('#log img').length"), 0)
-        self.assertIsNone(self.page.run("return window.caught ?? null"))
-
-    def test_the_log_is_bounded_filtered_and_paused(self):
-        self.connect()
-        self.page.run("""
-          for (let i = 0; i < 1000; ++i) {
-            conversation.socket.send(JSON.stringify({action_type: 'direct', body: `number ${i}.`}));
-          }""")
-        self.wait_for_row("received", "direct", "number 999.")
-        self.assertEqual(len(self.log()), 500)
-        self.wait_for_text("#log-note", "1,001 in all, the last 500 kept.")
-        self.assertTrue(self.page.run(
-            "const log = byId('log'); return log.scrollTop + log.clientHeight > log.scrollHeight - 40"))
-        self.assertLess(self.page.run("return document.documentElement.scrollHeight"), 2000)
-        self.page.fill("#filter", "NUMBER 77")
-        support.wait_for("the filter", lambda: len(self.log()) == 10)  # 770 to 779: 77 is gone
-        self.page.fill("#filter", "")
-        self.page.click("#pause")
-        self.say("direct", body="unseen as yet")
-        self.wait_for_text("#log-note", "2 wait.")
-        self.assertEqual(self.log()[-1][2], "number 999.")
-        self.page.click("#pause")
-        self.wait_for_row("received", "direct", "unseen as yet")
-        self.page.click("#clear")
-        self.assertEqual(self.log(), [])
+        support.wait_for("them to leave", lambda: self.figure("Live sessions") == 0)
 
     def test_by_keyboard_alone(self):
         def tab_to(name):
@@ -277,7 +82,7 @@ class ConsoleTest(unittest.TestCase):
                     "none", f"the focus on {seen[-1]} can be seen")
 
         tab_to("Skip to the messages")
-        tab_to("Live connections")
+        tab_to("Live sessions")
         support.wait_for("three points", lambda: self.page.run("return board.points.length > 2"))
         self.page.press("Home")
         heard = "const plot = document.activeElement; return plot.getAttribute(arguments[0])"
@@ -289,10 +94,10 @@ class ConsoleTest(unittest.TestCase):
         self.assertRegex(self.page.text(".card:nth-child(5) .when"), r"^at \d\d:\d\d:\d\d$")
         self.page.press("Escape")
         self.assertEqual(self.page.run("return document.querySelectorAll('.when').length"), 0)
-        tab_to("user")
+        tab_to("user 1")
         self.page.type("eve")
         self.page.press("Enter")
-        self.wait_for_text("#session-state", "connected as eve")
+        self.wait_for_text("#session-1 .session-state", "connected as eve")
         tab_to("body")
         self.page.type("by hand only")
         self.page.press("Enter")
@@ -311,22 +116,166 @@ class ConsoleTest(unittest.TestCase):
         self.say("broadcast", body="w" * 300)
         self.say("direct", to="nobody", body="x")
         self.wait_for_row("received", "error", "NO_RECIPIENT")
+        self.page.click("#second")
         for dark in [False, True]:
             for width, phone in [(1280, False), (768, False), (360, True), (320, True)]:
-                with self.subTest(dark=dark, width=width):
-                    self.page.screen(width, 740, dark=dark, phone=phone, still=True)
-                    self.assertLessEqual(
-                        self.page.run("return document.documentElement.scrollWidth"), width)
-                    ratio, where = self.page.run(WORST_CONTRAST)
-                    self.assertGreaterEqual(ratio, 4.5, where)
+                self.page.screen(width, 740, dark=dark, phone=phone, still=True)
+                for part in ["live", "talk"]:
+                    with self.subTest(dark=dark, width=width, part=part):
+                        self.show_part(part)
+                        self.check_size_and_contrast(width)
+        self.assertEqual(self.too_small_for_a_finger(), [])
+        self.show_part("live")
+        self.assertEqual(self.too_small_for_a_finger(), [])
         columns = self.page.run(
             "return getComputedStyle(byId('plots')).gridTemplateColumns.split(' ').length")
         self.assertEqual(columns, 1)
-        small = self.page.run("""
+
+    def show_part(self, part):
+        """What the links at the top do where the window is too narrow for both parts."""
+        self.page.run("location.hash = arguments[0]", part)
+        support.wait_for(part, lambda: self.page.run("return document.body.dataset.part") == part)
+
+    def check_size_and_contrast(self, width):
+        self.assertLessEqual(self.page.run("return document.documentElement.scrollWidth"), width)
+        # Nor is anything cut off inside: what does not fit there would need to be scrolled to.
+        wide = self.page.run("""
+          return [...document.querySelectorAll('header, .card, .box, .session, .line')]
+              .filter((node) => node.checkVisibility() && node.scrollWidth > node.clientWidth + 4)
+              .map((node) => node.id || node.className)""")
+        self.assertEqual(wide, [])
+        ratio, where = self.page.run(WORST_CONTRAST)
+        self.assertGreaterEqual(ratio, 4.5, where)
+
+    def too_small_for_a_finger(self):
+        return self.page.run("""
           return [...document.querySelectorAll('main button, main input:not([type=checkbox]), nav a')]
               .filter((node) => node.checkVisibility() && node.getBoundingClientRect().height < 40)
-              .map((node) => node.id)""")
-        self.assertEqual(small, [], "too small for a finger")
+              .map((node) => node.id || node.className)""")
+
+    def test_messages_are_in_the_first_screen(self):
+        self.page.screen(1280, 800, still=True)
+        for sessions in [1, 2]:
+            if sessions == 2:
+                self.page.click("#second")
+            for place in ["top", "bottom"]:
+                with self.subTest(sessions=sessions, place=place):
+                    self.page.run(f"window.scrollTo(0, {0 if place == 'top' else 9999})")
+                    for part in [*[f"#session-{n + 1}" for n in range(sessions)], "#action", "#body",
+                                 "#send", "#log", "#log-note"]:
+                        _, top, right, bottom = self.rectangle(part)
+                        self.assertGreater(top, self.rectangle("header")[3], part)
+                        self.assertLessEqual(bottom, 800, part)
+                        self.assertLessEqual(right, 1280, part)
+                    _, top, _, bottom = self.rectangle("#log")
+                    self.assertGreater(bottom - top, 150, "room for some messages")
+        self.page.run("window.scrollTo(0, 0)")
+        self.assertLess(self.rectangle(".card:nth-child(6)")[3], 800, "and so are six plots")
+
+    def test_on_a_phone_messages_are_one_tap_away(self):
+        visible = "return byId(arguments[0]).checkVisibility()"
+        self.page.screen(390, 844, phone=True, still=True)
+        self.assertRegex(self.page.text("#state"), r"^live, up \d")
+        self.page.run("window.scrollTo(0, 9999)")
+        self.page.click('nav a[href="#talk"]')
+        support.wait_for("the messages", lambda: self.page.run(visible, "talk"))
+        self.assertFalse(self.page.run(visible, "live"))
+        self.assertEqual(self.page.text('nav a[aria-current="true"]'), "Messages")
+        self.assertGreater(self.rectangle("#talk-title")[1], self.rectangle("header")[3])
+        for part in ["#session-1", "#body", "#send"]:
+            self.assertLess(self.rectangle(part)[3], 844, part)
+        self.page.run("history.back()")
+        support.wait_for("the plots", lambda: self.page.run(visible, "live"))
+        self.assertFalse(self.page.run(visible, "talk"))
+        self.page.click('nav a[href="metrics"]')
+        support.wait_for("the metrics", lambda: "crier_sessions" in self.page.text("body"))
+        self.page.complaints()  # of an icon, which a page of text cannot bring along
+
+    def test_connections_against_their_limit(self):
+        with support.Crierd("--max_sessions=50") as small:
+            self.open(small)
+            self.assertRegex(self.page.text(".meter .note"), r"^\d+ of 50 possible connections$")
+            self.connect()
+            support.wait_for("the session's connection", lambda: self.page.run(
+                "const meter = document.querySelector('meter'); return meter.value") >= 2)
+            self.assertEqual(self.page.run("return document.querySelector('meter').max"), 50)
+
+    def test_errors_and_refusals_by_outcome(self):
+        with support.Crierd("--max_sessions=8") as small:
+            self.open(small)
+            self.assertEqual(self.outcomes(), {"Frames refused": ["none"], "Sessions ended": ["none"],
+                                               "Connections refused": ["none"]})
+            self.connect(user="ada")
+            self.say("direct", to="nobody", body="x")
+            self.say("direct", to="nobody", body="y")
+            self.send_by_hand("nonsense")
+            self.page.click("#session-1 .connect")
+            support.wait_for("them in the table", lambda: self.outcomes() == {
+                "Frames refused": ["NO_RECIPIENT 2", "INVALID_MESSAGE 1"],
+                "Sessions ended": ["OK 1"], "Connections refused": ["none"]})
+            self.assertGreater(self.page.run(
+                "return Math.max(...board.points.map((point) => point.refusalRate ?? 0))"), 0)
+            with contextlib.ExitStack() as stack:
+                host, port = small.http.split(":")
+                for _ in range(9):
+                    stack.enter_context(socket.create_connection((host, int(port))))
+                # Before they leave: the server may take them one by one.
+                support.wait_for("a refusal", lambda: small.metric(
+                    'crier_connections_refused_total{reason="total"}') > 0)
+            support.wait_for("the refused connections", lambda: re.match(
+                r"server full \d+$", self.outcomes()["Connections refused"][0]))
+
+    def test_figures_are_not_told_twice(self):
+        cards = self.page.run("""
+          return Object.fromEntries([...document.querySelectorAll('.card')].map((card) => [
+              card.querySelector('h3').textContent,
+              [...card.querySelectorAll('.legend:not([hidden]) li')].map((line) => [
+                  line.firstChild.nextSibling.data, Boolean(line.querySelector('b'))])]))""")
+        self.assertEqual(cards["CPU, of one core"], [])
+        self.assertEqual(cards["Events per write"], [])
+        self.assertEqual(cards["Memory"], [["resident", False], ["topic logs", True]])
+        for title in ["Delivery latency, p95", "Broadcast latency, p95"]:
+            self.assertEqual(cards[title], [["p50", True], ["p95", False], ["p99", True]])
+        self.assertEqual(cards["Live sessions"], [["WebSocket", True], ["gRPC", True]])
+
+    def test_labels_stand_evenly_under_the_axis(self):
+        for width in [1280, 360]:
+            self.page.screen(width, 800, phone=width == 360, still=True)
+            support.wait_for("the plots at this width", lambda w=width: self.page.run(
+                "return board.plots.every((plot) => plot.width < arguments[0] &&"
+                " plot.width === plot.canvas.clientWidth)", w))
+            # The middle of each word below the axis, and the edges of the first and the last.
+            words, width_of_plot = self.page.run("""
+              const plot = board.plots[0], words = [];
+              const {fillText} = CanvasRenderingContext2D.prototype;
+              CanvasRenderingContext2D.prototype.fillText = function(text, x, y) {
+                if (!/min|now/.test(text)) return;
+                const wide = this.measureText(text).width;
+                const left = {left: x, center: x - wide / 2, right: x - wide}[this.textAlign];
+                words.push([text, left, left + wide / 2, left + wide]);
+              };
+              try {
+                plot.draw({points: [], end: board.end, cursor: null, colours: board.colours});
+              } finally {
+                CanvasRenderingContext2D.prototype.fillText = fillText;
+              }
+              board.draw();
+              return [words, plot.width];""")
+            words.sort(key=lambda word: word[2])
+            self.assertEqual([word[0] for word in words], ["−3 min", "−2 min", "−1 min", "now"])
+            steps = [b[2] - a[2] for a, b in zip(words, words[1:])]
+            for step in steps:
+                self.assertAlmostEqual(step, steps[0], delta=1)
+            for one, next_one in zip(words, words[1:]):
+                self.assertGreater(next_one[1] - one[3], 8, "room between them")
+            self.assertGreaterEqual(words[0][1], 0)
+            self.assertLessEqual(words[-1][3], width_of_plot)
+
+    def test_words_are_explained(self):
+        for text in ["Frames (JSON)", "A frame is the JSON text of one WebSocket message",
+                     "events sent as a batch", "all transports", "reported as gaps"]:
+            self.assertIn(text, self.page.run("return document.body.textContent"))
+        self.assertEqual(self.page.run("return byId('topic').placeholder"), "all sessions")
 
     def test_nothing_is_asked_of_anyone_else(self):
         asked = self.page.run("""
@@ -359,6 +308,13 @@ class ConsoleTest(unittest.TestCase):
                 ("inWords(format.rate(20000, true))", "20 k/s"),
                 ("inWords(format.bytes(25530000))", "25.5 MB"),
                 ("inWords(format.percent(null))", "–"),
+                ("inWords(format.percent(0.1534))", "0.15 %"),
+                ("inWords(format.percent(4.567))", "4.6 %"),
+                ("inWords(format.percent(22.63))", "23 %"),
+                ("inWords(format.seconds(0.0048123))", "4.8 ms"),
+                ("inWords(format.seconds(0.0147))", "15 ms"),
+                ("inWords(format.ratio(1.034))", "1"),
+                ("scrape.sums('crier_sessions', 'transport')", {"websocket": 3, "grpc": 4}),
                 ("[1, 3, 5, 7, 9.5, 0.03].map(Plot.roundUp)", [1, 4, 6, 8, 10, 0.04]),
         ]:
             self.assertEqual(self.page.run(f"{ask} return {expression};"), expected, expression)

@@ -1,7 +1,7 @@
 """Every query of every panel of Grafana's dashboard, on a real Prometheus that scrapes real servers.
 
-Grafana itself is not run; what it would ask is. k6's own figures, which only k6 sends, are told apart
-by their prefix and checked for their form alone.
+Grafana itself is not run, but its queries are. k6's own figures, which only k6 sends, are recognised by
+their prefix, and only their form is checked.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
-"""scripts/report, shortened: crier beside two small servers that are not, one of them without
-metrics. The figures in results.md have to be those that the runner and the servers gave."""
+"""scripts/report, shortened: crier and two other small servers, one of them without metrics. The
+figures in results.md have to be those of the runner and the servers."""
 
 import json
 import math

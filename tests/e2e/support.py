@@ -21,17 +21,19 @@ SKIPPED = 77  # CTest's exit code for a skipped test (SKIP_RETURN_CODE)
 class Crierd:
     """The server, on ports that the system gave. Use with `with`."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, stderr=None):
         self.process = subprocess.Popen(
-            [os.environ["CRIERD"], "--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0", *flags],
+            [os.environ["CRIERD"], "--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0",
+             "--admin_listen=127.0.0.1:0", *flags],
             stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         line = self.process.stdout.readline()
-        match = re.fullmatch(r"crierd \S+ ready http=(\S+) grpc=(\S+)\n", line)
+        match = re.fullmatch(r"crierd \S+ ready http=(\S+) grpc=(\S+)(?: admin=(\S+))?\n", line)
         if not match:
             raise AssertionError(f"no ready line but {line!r}")
-        self.http, self.grpc = match.groups()
+        self.http, self.grpc, self.admin = match.groups()
 
     def __enter__(self):
         return self

@@ -1,72 +1,115 @@
-// Whatever bytes come in, a frame that is taken is one that RFC 6455 allows, and bytes that are not
-// taken are left as they were.
+// Whatever bytes come in, and however they are cut, the reader returns the same messages, which are
+// ones that RFC 6455 allows, and keeps nothing behind.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <random>
 #include <string>
+#include <vector>
 
-#include "server/codec/utf8.h"
+#include "server/base/utf8.h"
 #include "server/websocket/frame_reader.h"
 
 namespace {
+
+using crier::FrameReader;
+using crier::Received;
+using crier::ReceivedKind;
 
 // assert is off in optimised builds, which is how fuzzers are built.
 void Require(bool condition) {
   if (!condition) std::abort();
 }
 
-constexpr size_t kMaxPayload = 1000;
+constexpr size_t kMaxMessage = 1000;
+constexpr size_t kMaxControlPayload = 125;
 
-void CheckTaken(const crier::ReceivedFrame& frame, const std::string& before,
-                const std::string& after) {
-  Require(frame.size <= before.size() && frame.payload.size() < frame.size);
-  const size_t payload_at = frame.size - frame.payload.size();
-  Require(frame.payload.data() == after.data() + payload_at);
-  Require((static_cast<uint8_t>(before[1]) & 0x80) != 0);
-  // Outside of the payload nothing has changed, and inside only by the mask.
-  for (size_t i = 0; i < before.size(); ++i) {
-    const bool inside = i >= payload_at && i < frame.size;
-    const int mask = inside ? before[payload_at - 4 + (i - payload_at) % 4] : 0;
-    Require(static_cast<char>(after[i] ^ mask) == before[i]);
-  }
-  const bool control =
-      frame.kind == crier::ReceivedKind::kPing || frame.kind == crier::ReceivedKind::kPong;
-  Require(frame.payload.size() <= (control ? 125 : kMaxPayload));
-  if (frame.kind == crier::ReceivedKind::kText) {
-    Require(crier::FirstInvalidUtf8(frame.payload) == frame.payload.size());
+struct Event {
+  ReceivedKind kind;
+  std::string payload;
+  uint16_t close_code;
+  friend bool operator==(const Event&, const Event&) = default;
+};
+
+void Check(const Received& received) {
+  switch (received.kind) {
+    case ReceivedKind::kText:
+      Require(crier::FirstInvalidUtf8(received.payload) == received.payload.size());
+      [[fallthrough]];
+    case ReceivedKind::kBinary:
+      Require(received.payload.size() <= kMaxMessage);
+      break;
+    case ReceivedKind::kPing:
+    case ReceivedKind::kPong:
+    case ReceivedKind::kClose:
+      Require(received.payload.size() <= kMaxControlPayload);
+      break;
+    case ReceivedKind::kError:
+      Require(!received.problem.empty());
+      Require(received.close_code == 1002 || received.close_code == 1007 ||
+              received.close_code == 1009);
+      break;
+    case ReceivedKind::kNothing:
+      break;
   }
 }
 
-// A part of a frame that is taken is never the beginning of another frame.
-void CheckPart(std::string part, const crier::ReceivedFrame& whole) {
-  const crier::ReceivedFrame frame = crier::ReadFrame({part.data(), part.size()}, kMaxPayload);
-  if (frame.kind == crier::ReceivedKind::kUnusual) {
-    Require(whole.kind == crier::ReceivedKind::kText);  // a character is cut
-  } else {
-    Require(frame.kind == crier::ReceivedKind::kIncomplete);
-    Require(frame.size == 0 || frame.size == whole.size);
+// `next_size`: of the next piece. `skip_after`: messages are skipped from this event on.
+template <class NextSize>
+std::vector<Event> Read(const std::string& input, bool deflate, size_t skip_after,
+                        NextSize next_size) {
+  static crier::MemoryBudget budget(1 << 30);
+  static crier::ShardMetrics metrics;
+  static crier::MemoryMeter memory(&budget, &metrics);
+  static crier::FrameReaderShared shared{.memory = &memory};
+  auto& counted = metrics.memory[static_cast<size_t>(crier::MemoryKind::kInput)];
+
+  std::vector<Event> events;
+  {
+    FrameReader reader(&shared, {.max_message_bytes = kMaxMessage, .deflate = deflate});
+    for (size_t at = 0; at < input.size();) {
+      // On the heap, so that a sanitizer sees who reads past its end.
+      const size_t size = std::min(next_size(), input.size() - at);
+      std::vector<char> piece(input.begin() + static_cast<ptrdiff_t>(at),
+                              input.begin() + static_cast<ptrdiff_t>(at + size));
+      at += size;
+      std::span<char> rest(piece);
+      while (true) {
+        if (events.size() == skip_after) reader.SkipMessages();
+        const Received received = reader.Read(&rest);
+        if (received.kind == ReceivedKind::kNothing) break;
+        Check(received);
+        events.push_back({received.kind, std::string(received.payload), received.close_code});
+        if (received.kind == ReceivedKind::kError) {
+          at = input.size();
+          break;
+        }
+      }
+      Require(at == input.size() || rest.empty());
+    }
   }
+  Require(counted.value() == 0);
+  return events;
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string input(reinterpret_cast<const char*>(data), size);
-  std::string rest = input;
-  while (true) {
-    const std::string before = rest;
-    const crier::ReceivedFrame frame = crier::ReadFrame({rest.data(), rest.size()}, kMaxPayload);
-    if (frame.kind == crier::ReceivedKind::kUnusual ||
-        frame.kind == crier::ReceivedKind::kIncomplete) {
-      Require(rest == before);
-      Require(frame.size == 0 || frame.size > rest.size());
-      return 0;
-    }
-    CheckTaken(frame, before, rest);
-    for (size_t cut = 0; cut < frame.size; cut += cut < 16 ? 1 : 61) {
-      CheckPart(before.substr(0, cut), frame);
-    }
-    rest = before.substr(frame.size);
+  if (size == 0) return 0;
+  const bool deflate = (data[0] & 1) != 0;
+  const size_t skip_after = (data[0] & 2) != 0 ? data[0] >> 2 : SIZE_MAX;
+  const std::string input(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const std::vector<Event> whole =
+      Read(input, deflate, skip_after, [&input] { return input.size(); });
+  std::minstd_rand random(data[0]);
+  std::vector<Event> cut =
+      Read(input, deflate, skip_after, [&random] { return 1 + random() % (1 + random() % 40); });
+  // Where inflated bytes are wrong in two ways, the cuts decide which is seen first.
+  if (deflate && !whole.empty() && !cut.empty() && whole.back().kind == ReceivedKind::kError &&
+      cut.back().kind == ReceivedKind::kError) {
+    cut.back().close_code = whole.back().close_code;
   }
+  Require(whole == cut);
+  return 0;
 }

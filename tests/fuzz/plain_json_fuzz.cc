@@ -1,12 +1,12 @@
-// Whatever bytes come in, decoding ends, and what it says can be sent back.
+// For any input, decoding ends, and its error can be sent back.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "server/base/utf8.h"
 #include "server/codec/plain_json.h"
-#include "server/codec/utf8.h"
 
 namespace {
 

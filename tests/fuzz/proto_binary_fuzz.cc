@@ -8,9 +8,9 @@
 #include <string>
 #include <string_view>
 
+#include "server/base/utf8.h"
 #include "server/codec/proto_binary.h"
 #include "server/codec/proto_json.h"
-#include "server/codec/utf8.h"
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "server/base/utf8.h"
 #include "server/codec/proto_json.h"
-#include "server/codec/utf8.h"
 
 namespace {
 

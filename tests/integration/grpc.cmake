@@ -6,7 +6,8 @@ gtest_discover_tests(grpc_integration_test PROPERTIES LABELS integration TIMEOUT
 
 # Needs no gRPC library, so that ThreadSanitizer can watch it.
 add_executable(grpc_protocol_test
-  grpc_protocol_test.cc grpc_connection_test.cc grpc_flow_test.cc grpc_services_test.cc)
+  grpc_attacks_test.cc grpc_protocol_test.cc grpc_connection_test.cc grpc_exceptions_test.cc grpc_flow_test.cc
+  grpc_services_test.cc)
 target_link_libraries(grpc_protocol_test PRIVATE
   crier_flags crier_test_grpc_server crier_test_http2 absl::strings ZLIB::ZLIB GTest::gmock
   GTest::gtest_main)

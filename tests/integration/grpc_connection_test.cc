@@ -4,9 +4,14 @@
 
 #include <chrono>
 #include <future>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <vector>
 
+#include "server/grpc/call.h"
+#include "server/grpc/request_handler.h"
 #include "tests/support/grpc_protocol_fixture.h"
 #include "tests/support/loopback.h"
 
@@ -132,8 +137,9 @@ TEST_F(GrpcConnectionTest, TooManyPingsEndTheConnection) {
   StartServer();
   Http2Client client(address());
   OpenSession(&client);
-  for (int i = 0; i < 4; ++i) client.Ping();
+  for (int i = 0; i < 40; ++i) client.Ping();
   EXPECT_TRUE(client.AwaitClose());
+  EXPECT_EQ(client.goaways(), 1u);
   ASSERT_TRUE(client.gone_away().has_value());
   EXPECT_EQ(client.gone_away()->code, uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
   EXPECT_EQ(client.gone_away()->debug_data, "too_many_pings");
@@ -180,7 +186,10 @@ TEST_F(GrpcConnectionTest, ThreeHundredStreamsOfOneConnectionAllGetABroadcast) {
   Http2Client client(address());
   std::vector<int32_t> ids;
   for (int i = 0; i < 300; ++i) ids.push_back(client.Start(HeadOf(kConnect)));
-  for (const int32_t id : ids) AwaitEvents(&client, id, 1);
+  for (const int32_t id : ids) {
+    AwaitEvents(&client, id, 1);
+    client.Send(id, Framed(EmptyHello().SerializeAsString()));
+  }
   EXPECT_EQ(sessions(), 300);
   const Stream& published = Publish(&client, Broadcast("to all of you"));
   v1::PublishResponse response;
@@ -217,6 +226,86 @@ TEST_F(GrpcConnectionTest, StopSaysGoAwayAndEndsCallsWithShutdown) {
   EXPECT_EQ(client.gone_away()->code, uint32_t{NGHTTP2_NO_ERROR});
   EXPECT_EQ(ended(Outcome::kShutdown), 2u);
   EXPECT_EQ(open_connections(), 0u);
+}
+
+TEST_F(GrpcConnectionTest, ADrainIsToldAtOnceAndDisturbsNoCall) {
+  StartServer();
+  Http2Client client(address());
+  const int32_t session = OpenSession(&client);
+  const int32_t publish = client.Start(HeadOf(kPublish));
+  server().StopAccepting();
+  // It was on its way when the server said so.
+  const int32_t late = client.Start(HeadOf(kConnect), true);
+  EXPECT_EQ(ReasonOf(client.AwaitEnd(late)), "SHUTDOWN");
+  EXPECT_EQ(client.goaways(), 1u);
+  ASSERT_TRUE(client.gone_away().has_value());
+  EXPECT_EQ(client.gone_away()->code, uint32_t{NGHTTP2_NO_ERROR});
+  ExpectServed(&client, session);
+  client.Send(publish, Framed(RequestOf(Broadcast("hello"))), true);
+  EXPECT_EQ(CodeOf(client.AwaitEnd(publish)), 0);
+}
+
+TEST_F(GrpcConnectionTest, AnOldConnectionEndsAfterItsSessionsWereTold) {
+  grpc_options_.max_connection_age = milliseconds(200);
+  grpc_options_.max_connection_age_grace = milliseconds(300);
+  StartServer();
+  Http2Client idle(address());
+  Http2Client client(address());
+  const int32_t session = OpenSession(&client);
+  const auto told = AwaitEvents(&client, session, 2);
+  EXPECT_TRUE(told[1].has_drain()) << told[1].ShortDebugString();
+  EXPECT_TRUE(told[1].drain().has_reconnect_after());
+  EXPECT_EQ(client.goaways(), 1u);
+  EXPECT_FALSE(client.stream(session).ended);
+  const Stream& stream = client.AwaitEnd(session);
+  EXPECT_EQ(ReasonOf(stream), "SHUTDOWN");
+  EXPECT_TRUE(client.AwaitClose());
+  EXPECT_TRUE(idle.AwaitClose()) << "one without a call too";
+  EXPECT_EQ(idle.gone_away()->code, uint32_t{NGHTTP2_NO_ERROR});
+  Http2Client next(address());
+  OpenSession(&next);
+}
+
+TEST_F(GrpcConnectionTest, AnIdleStreamSendsEmptyFrames) {
+  grpc_options_.heartbeat_interval = milliseconds(60);
+  StartServer();
+  Http2Client client(address());
+  const int32_t session = OpenSession(&client);
+  const auto messages = AwaitMessages(&client, session, 4);
+  EXPECT_NE(messages[0], "") << "the welcome";
+  EXPECT_EQ(messages[1] + messages[2] + messages[3], "");
+  ExpectServed(&client, session);
+}
+
+// A call whose answer comes when the test says so.
+class GrpcSlowAnswerTest : public GrpcConnectionTest {
+ protected:
+  void Prepare(GrpcServer* server) override {
+    server->methods().Add("/test.Slow/Ask", [this](crier::Call* call) {
+      return std::make_unique<RequestHandler>(call, [this](crier::Call* asked, std::string_view) {
+        asked_.set_value(asked->shared_from_this());
+      });
+    });
+  }
+  std::promise<std::shared_ptr<crier::Call>> asked_;
+};
+
+TEST_F(GrpcSlowAnswerTest, WhatIsUnderWayAtTheStopGetsItsAnswer) {
+  StartServer();
+  Http2Client client(address());
+  const int32_t id = client.Start(HeadOf("/test.Slow/Ask"));
+  client.Send(id, Framed(""), true);
+  const auto call = asked_.get_future().get();
+  std::thread stop([&] { server().Stop(kPatience); });
+  EXPECT_TRUE(client.Await([&] { return client.goaways() == 2; }));
+  call->shard().Post([call] {
+    call->Send("answer");
+    call->Finish({});
+  });
+  const Stream& stream = client.AwaitEnd(id);
+  EXPECT_EQ(CodeOf(stream), 0);
+  EXPECT_EQ(MessagesIn(stream).at(0), "answer");
+  stop.join();
 }
 
 TEST_F(GrpcConnectionTest, StopWaitsForNobodyWhoseCallsAreThrough) {

@@ -15,7 +15,7 @@ constexpr int32_t kWide = 1 << 30;
 
 class GrpcFlowTest : public GrpcProtocolTest {
  protected:
-  // Publishes so many messages of this size on "feed": "1 xxx...", "2 xxx...", ...
+  // Publishes this many messages of this size on "feed": "1 xxx...", "2 xxx...", ...
   void PublishMany(Http2Client* client, int count, size_t size) {
     for (int i = 0; i < count; ++i) {
       std::string body = std::to_string(++published_) + " ";
@@ -163,6 +163,105 @@ TEST_F(GrpcFlowTest, AStreamThatLagsIsCancelled) {
   Eventually("the session is gone", [&] { return sessions() == 0; });
   EXPECT_EQ(lagging(), 0);
   EXPECT_EQ(ended(Outcome::kOk), 1u);
+}
+
+// --- Streams whose answers are not taken: nothing more of them is handled until they are.
+
+class GrpcUnreadAnswersTest : public GrpcFlowTest {
+ protected:
+  static constexpr Http2Client::Options kTakesLittle{
+      .stream_window = 65535, .connection_window = kWide, .returns_window = false};
+
+  // A session that has sent so many messages to itself with ids, each answered with an echo and an
+  // ack, and gives their answers no window.
+  static int32_t OpenHeld(Http2Client* client, int messages, std::string_view more = {},
+                          bool half_close = false) {
+    std::string all;
+    for (int i = 0; i < messages; ++i) {
+      const std::string number = std::to_string(i);
+      all += Framed(AsFrame(Direct("message " + number, "", number)));
+    }
+    const int32_t id = OpenSession(client);
+    client->Send(id, all.append(more), half_close);
+    return id;
+  }
+  // One echo and one ack of each, in order, and nothing else.
+  static void ExpectEachAnswered(Http2Client* client, int32_t id, int messages) {
+    const auto events = AwaitEvents(client, id, 1 + 2 * static_cast<size_t>(messages));
+    for (int i = 0; i < messages; ++i) {
+      const std::string number = std::to_string(i);
+      const v1::Event& echo = events[1 + 2 * static_cast<size_t>(i)];
+      const v1::Event& ack = events[2 + 2 * static_cast<size_t>(i)];
+      ASSERT_EQ(echo.message().id(), number) << echo.ShortDebugString();
+      ASSERT_EQ(ack.ack().id(), number) << ack.ShortDebugString();
+      ASSERT_FALSE(ack.ack().duplicate());
+    }
+  }
+};
+
+TEST_F(GrpcUnreadAnswersTest, AreBoundedAndNoneIsLostAndOtherStreamsGoOn) {
+  constexpr int kMessages = 12'000;
+  // All that these may send before they are paused and after is more than the window that all
+  // streams of a connection share.
+  constexpr int kHeld = 6;
+  for (const bool half_close : {false, true}) {
+    SCOPED_TRACE(half_close);
+    StartServer();
+    Http2Client client(address(), kTakesLittle);
+    std::vector<int32_t> held;
+    for (int i = 0; i < kHeld; ++i) held.push_back(OpenHeld(&client, kMessages, {}, half_close));
+    Eventually("they lag", [&] { return lagging() == kHeld; });
+
+    const int32_t other = OpenSession(&client);
+    client.SetWindow(other, kWide);
+    const std::string body(60'000, 'o');
+    constexpr size_t kBodies = 50;
+    for (size_t i = 1; i <= kBodies; ++i) {
+      client.Send(other, Framed(AsFrame(Direct(body))));
+      ASSERT_EQ(AwaitEvents(&client, other, 1 + i).back().message().body(), body);
+    }
+    EXPECT_LT(received_directs(), kHeld * kMessages / 2);
+
+    for (const int32_t id : held) {
+      client.SetWindow(id, kWide);
+      ExpectEachAnswered(&client, id, kMessages);
+      EXPECT_FALSE(client.stream(id).ended) << "who has closed its sending side still receives";
+    }
+    EXPECT_EQ(received_directs(), kHeld * kMessages + int64_t{kBodies});
+    StopServer();
+  }
+}
+
+TEST_F(GrpcUnreadAnswersTest, DoNotHideTheEndOfAStream) {
+  StartServer();
+  Http2Client client(address(), kTakesLittle);
+  const int32_t held = OpenHeld(&client, 12'000);
+  Eventually("it lags", [&] { return lagging() == 1; });
+  client.Reset(held);
+  Eventually("it is gone", [&] { return sessions() == 0; });
+  EXPECT_EQ(ended(Outcome::kOk), 1u);
+  OpenHeld(&client, 12'000, {}, /*half_close=*/true);
+  Eventually("another one lags", [&] { return lagging() == 1; });
+  client.Drop();
+  Eventually("it is gone with the connection", [&] { return sessions() == 0; });
+}
+
+// The client's half-close comes while its messages are kept, and counts behind them.
+TEST_F(GrpcUnreadAnswersTest, DoNotHideThatTheLastMessageIsCutOff) {
+  constexpr int kMessages = 2000;  // within the stream's window
+  engine_options_.mailbox.bytes = 16 << 10;
+  StartServer();
+  Http2Client client(address(), kTakesLittle);
+  const std::string cut = Framed(AsFrame(Direct("cut off"))).substr(0, 7);
+  const int32_t held = OpenHeld(&client, kMessages, cut, /*half_close=*/true);
+  // What was sent before a ping is answered has come by then.
+  client.Ping();
+  EXPECT_TRUE(client.Await([&] { return client.ping_acks() == 1; }));
+  EXPECT_LT(received_directs(), kMessages);
+  client.SetWindow(held, kWide);
+  const Stream& stream = client.AwaitEnd(held);
+  EXPECT_EQ(CodeOf(stream), 13) << stream.Find("grpc-message");
+  EXPECT_EQ(received_directs(), kMessages);
 }
 
 }  // namespace

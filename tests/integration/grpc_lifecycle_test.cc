@@ -54,9 +54,10 @@ TEST_F(GrpcLifecycleTest, DrainTellsTheSlotAndThenEndsWithShutdown) {
   EXPECT_EQ(sessions(), 0);
   EXPECT_EQ(ended(Outcome::kShutdown), 2u);
 
+  // The channel was told to move, and nobody listens.
   const grpc::Status late = client.Connect("late")->Finish();
-  EXPECT_EQ(ReasonOf(late), "SHUTDOWN") << late.error_message();
-  EXPECT_EQ(ReasonOf(client.Subscribe({})->Finish()), "SHUTDOWN");
+  EXPECT_EQ(late.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ReasonOf(late), "") << "it may not have come to this server";
 }
 
 TEST_F(GrpcLifecycleTest, AClientThatCancelsHasLeft) {

@@ -270,6 +270,7 @@ TEST_F(GrpcMessagingTest, ManyStreamsOnOneConnectionAreSessionsOfTheirOwn) {
   for (int i = 0; i < 20; ++i) {
     streams.push_back(client.Connect("user" + std::to_string(i)));
     streams.back()->NextWelcome();
+    streams.back()->Send(EmptyHello());
   }
   EXPECT_EQ(sessions(), 20);
   EXPECT_EQ(open_connections(), 1u);

@@ -74,6 +74,20 @@ TEST_F(GrpcCallTest, AnOutcomeIsNamedInTheDetails) {
   const Stream& stream = Call(&client, kPublish, "\xFF");
   EXPECT_EQ(CodeOf(stream), 3);
   EXPECT_EQ(ReasonOf(stream), "INVALID_MESSAGE");
+  EXPECT_EQ(stream.Find("grpc-status-details-bin").find('='), std::string::npos) << "no padding";
+}
+
+TEST_F(GrpcCallTest, CallsAreCountedByMethodAndStatus) {
+  StartServer();
+  Http2Client client(address());
+  Publish(&client, Broadcast("hello"));
+  Call(&client, kPublish, "\xFF");
+  Call(&client, "/crier.v1.Messaging/Shout", "");
+  client.Reset(OpenSession(&client));
+  Eventually("all are counted", [&] { return handled(GrpcMethod::kConnect, 1) == 1; });
+  EXPECT_EQ(handled(GrpcMethod::kPublish, 0), 1u);
+  EXPECT_EQ(handled(GrpcMethod::kPublish, 3), 1u);
+  EXPECT_EQ(handled(GrpcMethod::kUnknown, 12), 1u);
 }
 
 TEST_F(GrpcCallTest, AMessageForPeopleIsPercentEncoded) {
@@ -86,17 +100,24 @@ TEST_F(GrpcCallTest, AMessageForPeopleIsPercentEncoded) {
 TEST_F(GrpcCallTest, TheStatusIsFollowedByAResetWhereTheClientIsStillSending) {
   StartServer();
   Http2Client client(address());
-  // With a message before the status, and with a status at once.
-  const int32_t answered = client.Start(HeadOf(kPublish));
-  client.Send(answered, Framed(RequestOf(Broadcast("hello"))));
   const int32_t refused = client.Start(HeadOf("/crier.v1.Messaging/Shout"));
-  for (const int32_t id : {answered, refused}) {
-    EXPECT_TRUE(client.Await([&] { return client.stream(id).reset.has_value(); }));
-    EXPECT_EQ(client.stream(id).reset, uint32_t{NGHTTP2_NO_ERROR});
-    EXPECT_TRUE(client.stream(id).ended) << "the status comes first";
-  }
-  EXPECT_EQ(CodeOf(client.stream(answered)), 0);
+  EXPECT_TRUE(client.Await([&] { return client.stream(refused).reset.has_value(); }));
+  EXPECT_EQ(client.stream(refused).reset, uint32_t{NGHTTP2_NO_ERROR});
+  EXPECT_TRUE(client.stream(refused).ended) << "the status comes first";
   EXPECT_EQ(CodeOf(client.stream(refused)), 12);
+}
+
+TEST_F(GrpcCallTest, AUnaryCallActsOnceItsRequestIsWhole) {
+  StartServer();
+  Http2Client client(address());
+  const int32_t id = client.Start(HeadOf(kPublish));
+  client.Send(id, Framed(RequestOf(Broadcast("hello"))));
+  const Stream& other = Publish(&client, Broadcast("another"));
+  v1::PublishResponse response;
+  ASSERT_TRUE(response.ParseFromString(MessagesIn(other)[0]));
+  EXPECT_EQ(response.offset(), 1u) << "a second request could still follow";
+  client.HalfClose(id);
+  EXPECT_EQ(CodeOf(client.AwaitEnd(id)), 0);
 }
 
 // --- What is no gRPC call.
@@ -116,7 +137,8 @@ TEST_F(GrpcCallTest, AnotherMethodThanPostIs405) {
 TEST_F(GrpcCallTest, AnotherContentTypeIs415) {
   StartServer();
   Http2Client client(address());
-  for (const char* type : {"application/json", "application/grpc-web", "application/grpc-web+proto",
+  for (const char* type : {"application/json", "application/grpc+json", "application/grpc+protobuf",
+                           "application/grpc-web", "application/grpc-web+proto",
                            "application/grpcs", "text/html", ""}) {
     Fields head = HeadOf(kPublish);
     Replace(&head, "content-type", type);
@@ -147,6 +169,7 @@ TEST_F(GrpcCallTest, AnUnknownEncodingIsToldWhatIsAccepted) {
   EXPECT_EQ(CodeOf(stream), 12);
   EXPECT_THAT(stream.Find("grpc-message"),
               AllOf(HasSubstr("snappy"), HasSubstr("identity,deflate,gzip")));
+  EXPECT_EQ(stream.Find("grpc-accept-encoding"), "identity,deflate,gzip");
 }
 
 TEST_F(GrpcCallTest, ACompressedRequestIsUnderstood) {
@@ -326,7 +349,7 @@ TEST_F(GrpcCallTest, TrailersOfTheClientAreAHalfClose) {
 
   const int32_t empty = client.Start(HeadOf(kPublish));
   client.SendTrailers(empty, {{"x-checksum", "0"}});
-  EXPECT_EQ(CodeOf(client.AwaitEnd(empty)), 13);
+  EXPECT_EQ(CodeOf(client.AwaitEnd(empty)), 12);
 }
 
 TEST_F(GrpcCallTest, ASecondRequestIsRefused) {
@@ -339,7 +362,7 @@ TEST_F(GrpcCallTest, ASecondRequestIsRefused) {
     // In one frame, so that the second is there before the first is answered.
     client.Send(id, request + request, true);
     const Stream& stream = client.AwaitEnd(id);
-    EXPECT_EQ(CodeOf(stream), 13) << path;
+    EXPECT_EQ(CodeOf(stream), 12) << path;
     EXPECT_THAT(stream.Find("grpc-message"), HasSubstr("second request"));
   }
   Eventually("the session of Subscribe is gone", [&] { return sessions() == 0; });
@@ -354,11 +377,11 @@ TEST_F(GrpcCallTest, ACallWithoutItsRequestIsRefused) {
     SCOPED_TRACE(path);
     // With the head, and behind it.
     const int32_t at_once = client.Start(HeadOf(path), true);
-    EXPECT_EQ(CodeOf(client.AwaitEnd(at_once)), 13);
+    EXPECT_EQ(CodeOf(client.AwaitEnd(at_once)), 12);
     const int32_t later = client.Start(HeadOf(path));
     client.HalfClose(later);
-    EXPECT_EQ(CodeOf(client.AwaitEnd(later)), 13);
-    EXPECT_THAT(client.stream(later).Find("grpc-message"), HasSubstr("without its request"));
+    EXPECT_EQ(CodeOf(client.AwaitEnd(later)), 12);
+    EXPECT_THAT(client.stream(later).Find("grpc-message"), HasSubstr("without a request"));
   }
 }
 

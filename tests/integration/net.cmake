@@ -9,5 +9,17 @@ endfunction()
 # The real program, as a child process.
 if(TARGET crierd)
   crier_integration_test(manners_test crier_test_process)
+  crier_integration_test(start_refusals_test crier_test_process crier_test_tls)
   crier_integration_test(descriptors_test crier_test_process crier_test_grpc)
+  crier_integration_test(tool_test crier_test_process)
+  target_compile_definitions(tool_test PRIVATE CRIER_PATH="$<TARGET_FILE:crier>")
+  add_dependencies(tool_test crier)
+  crier_integration_test(keys_test crier_test_process crier_test_tokens crier_test_websocket)
+  crier_integration_test(admin_test crier_test_process crier_test_grpc crier_test_tokens
+                                    crier_test_websocket)
+  crier_integration_test(pause_test crier_test_process crier_test_http2 crier_test_websocket)
+  # Sanitizers have a memory of their own.
+  if(NOT CRIER_SANITIZE)
+    crier_integration_test(memory_test crier_test_process crier_test_websocket)
+  endif()
 endif()

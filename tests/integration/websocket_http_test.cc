@@ -1,4 +1,4 @@
-// HTTP on the WebSocket's port (docs/protocol.md, "HTTP, on the WebSocket's port").
+// HTTP on the WebSocket's port (docs/protocol.md, "HTTP, on the same port").
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 
 #include "server/base/outcome.h"
 #include "server/console/console_page.h"
-#include "tests/support/websocket_fixture.h"
+#include "tests/support/http_fixture.h"
 
 namespace crier::testing {
 namespace {
@@ -17,25 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-class WebSocketHttpTest : public WebSocketServerTest {
- protected:
-  // The whole answer.
-  std::string Exchange(const std::string& request) {
-    WebSocketClient client(address());
-    client.SendRaw(request);
-    if (!client.ReadResponseHeader()) return {};
-    std::string answer = client.response();
-    if (!request.starts_with("HEAD")) answer += client.ReadBody();
-    return answer;
-  }
-  std::string Get(const std::string& target, const std::string& headers = {}) {
-    return Exchange("GET " + target + " HTTP/1.1\r\nHost: " + address() +
-                    "\r\nConnection: close\r\n" + headers + "\r\n");
-  }
-  int StatusOfUpgrade(const WebSocketClient::Options& options) {
-    return WebSocketClient(address(), options).status();
-  }
-};
+using WebSocketHttpTest = HttpServerTest;
 
 TEST_F(WebSocketHttpTest, HealthcheckSaysOk) {
   Start();
@@ -93,7 +75,7 @@ TEST_F(WebSocketHttpTest, TheRootIsTheConsoleForABrowser) {
 TEST_F(WebSocketHttpTest, TheConsoleIsSentOnce) {
   Start();
   const std::string length = "Content-Length: " + std::to_string(ConsolePageHtml().size()) + "\r\n";
-  EXPECT_THAT(Exchange("HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" +
+  EXPECT_THAT(Exchange("HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
                        std::string(kBrowser) + "\r\n"),
               AllOf(StartsWith("HTTP/1.1 200"), HasSubstr(length), EndsWith("\r\n\r\n")));
   const std::string known = "If-None-Match: \"x\", W/" + std::string(ConsolePageTag()) + "\r\n";
@@ -126,17 +108,18 @@ TEST_F(WebSocketHttpTest, AnythingElseIsNotFound) {
 
 TEST_F(WebSocketHttpTest, OtherMethodsAreToldWhichOnesThereAre) {
   Start();
-  EXPECT_THAT(Exchange("POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"),
-              AllOf(StartsWith("HTTP/1.1 405"), HasSubstr("Allow: GET, HEAD\r\n"),
-                    HasSubstr("Connection: close")));
-  EXPECT_THAT(Exchange("HEAD /ws HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
-              AllOf(StartsWith("HTTP/1.1 405"), HasSubstr("Allow: GET\r\n")));
+  EXPECT_THAT(
+      Exchange("POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"),
+      AllOf(StartsWith("HTTP/1.1 405"), HasSubstr("Allow: GET, HEAD, OPTIONS\r\n"),
+            HasSubstr("Connection: close")));
+  EXPECT_THAT(Exchange("HEAD /ws HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 405"), HasSubstr("Allow: GET, OPTIONS\r\n")));
 }
 
 TEST_F(WebSocketHttpTest, HeadIsGetWithoutTheBody) {
   Start();
   EXPECT_THAT(
-      Exchange("HEAD /healthcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+      Exchange("HEAD /healthcheck HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
       AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("Content-Length: 2\r\n"), EndsWith("\r\n\r\n")));
 }
 
@@ -144,7 +127,7 @@ TEST_F(WebSocketHttpTest, AConnectionIsKeptForFurtherRequests) {
   Start();
   WebSocketClient client(address());
   for (int i = 0; i < 3; ++i) {
-    client.SendRaw("GET /healthcheck HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.SendRaw("GET /healthcheck HTTP/1.1\r\nHost: localhost\r\n\r\n");
     ASSERT_TRUE(client.ReadResponseHeader());
     EXPECT_EQ(client.status(), 200);
     EXPECT_EQ(client.ReadBytes(2), "ok");
@@ -158,7 +141,7 @@ TEST_F(WebSocketHttpTest, RequestsMayComeAtOnce) {
   Start();
   WebSocketClient client(address());
   std::string requests;
-  for (int i = 0; i < 20; ++i) requests += "GET /healthcheck HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (int i = 0; i < 20; ++i) requests += "GET /healthcheck HTTP/1.1\r\nHost: localhost\r\n\r\n";
   client.SendRaw(requests);
   for (int i = 0; i < 20; ++i) {
     ASSERT_TRUE(client.ReadResponseHeader()) << i;
@@ -181,7 +164,7 @@ TEST_F(WebSocketHttpTest, WrongUpgradesAreRefused) {
   Start();
   const std::string upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
   const auto ask = [&](const std::string& headers) {
-    return Exchange("GET /ws HTTP/1.1\r\nHost: a\r\n" + headers + "\r\n");
+    return Exchange("GET /ws HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n");
   };
   EXPECT_THAT(ask(upgrade + "Sec-WebSocket-Version: 8\r\n"),
               AllOf(StartsWith("HTTP/1.1 426"), HasSubstr("Sec-WebSocket-Version: 13\r\n")));
@@ -194,29 +177,60 @@ TEST_F(WebSocketHttpTest, WrongUpgradesAreRefused) {
   EXPECT_EQ(StatusOfUpgrade({.target = "/ws?x=1&user_id=%C3%A4&y", .headers = {}}), 101);
 }
 
-TEST_F(WebSocketHttpTest, OnlyKnownOriginsMayConnect) {
-  websocket_options.allowed_origins = {"https://friend.example"};
+TEST_F(WebSocketHttpTest, TheAbsoluteFormOfATargetIsUnderstood) {
   Start();
-  EXPECT_EQ(StatusOfUpgrade({.headers = {}}), 101);
-  EXPECT_EQ(StatusOfUpgrade({.headers = {{"Origin", "http://" + address()}}}), 101);
-  EXPECT_EQ(StatusOfUpgrade({.headers = {{"Origin", "https://Friend.example"}}}), 101);
-  EXPECT_EQ(StatusOfUpgrade({.headers = {{"Origin", "https://stranger.example"}}}), 403);
-  EXPECT_EQ(StatusOfUpgrade({.headers = {{"Origin", "https://friend.example.evil"}}}), 403);
-  EXPECT_EQ(StatusOfUpgrade({.headers = {{"Origin", "null"}}}), 403);
+  const auto ask = [&](const std::string& target) {
+    return Exchange("GET " + target +
+                    " HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+  };
+  EXPECT_THAT(ask("http://localhost:8000/healthcheck?x"), EndsWith("\r\n\r\nok"));
+  EXPECT_THAT(ask("http://localhost"), AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("crier/")));
+  EXPECT_THAT(ask("http://evil.example/healthcheck"), StartsWith("HTTP/1.1 421"));
 }
 
-TEST_F(WebSocketHttpTest, AHostsOwnDefaultPortMakesNoDifference) {
+TEST_F(WebSocketHttpTest, OptionsNamesTheMethods) {
   Start();
-  const auto status = [&](const std::string& host, const std::string& origin) {
-    WebSocketClient client(address());
-    client.SendRaw(WebSocketClient::UpgradeRequest(host, {.headers = {{"Origin", origin}}}));
-    client.ReadResponseHeader();
-    return client.status();
+  const auto ask = [&](const std::string& target) {
+    return Exchange("OPTIONS " + target +
+                    " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   };
-  EXPECT_EQ(status("chat.example", "https://chat.example"), 101);
-  EXPECT_EQ(status("chat.example:443", "https://chat.example"), 101);
-  EXPECT_EQ(status("chat.example", "http://chat.example:80"), 101);
-  EXPECT_EQ(status("chat.example:8000", "http://chat.example"), 403);
+  EXPECT_THAT(ask("/metrics"),
+              AllOf(StartsWith("HTTP/1.1 204"), HasSubstr("Allow: GET, HEAD, OPTIONS\r\n"),
+                    Not(HasSubstr("Content-Length"))));
+  EXPECT_THAT(ask("/ws"), AllOf(StartsWith("HTTP/1.1 204"), HasSubstr("Allow: GET, OPTIONS\r\n")));
+  EXPECT_THAT(ask("*"), StartsWith("HTTP/1.1 204"));
+  EXPECT_THAT(ask("/nothing"), StartsWith("HTTP/1.1 404"));
+}
+
+TEST_F(WebSocketHttpTest, APlusInAQueryIsASpace) {
+  Start();
+  WebSocketClient client = Connect({.target = "/ws?user_id=Ann+B%2B", .headers = {}});
+  client.SendText(Say("direct", "x"));
+  EXPECT_THAT(client.ReadText(), HasSubstr("\"user_id\":\"Ann B+\""));
+}
+
+TEST_F(WebSocketHttpTest, HealthIsToldBeyondTheLimitOfConnections) {
+  connection_limits = {.total = 2};
+  Start();
+  const WebSocketClient first = Connect();
+  {
+    const WebSocketClient second = Connect();
+    EXPECT_THAT(Get("/healthcheck"), StartsWith("HTTP/1.1 200"));
+    EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 200"));
+    EXPECT_THAT(Get("/metrics"), HasSubstr("\ncrier_connections 2\n"));
+    EXPECT_THAT(Get("/"), AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("Retry-After")));
+    EXPECT_EQ(StatusOfUpgrade({}), 503);
+    // The reserve is for a moment each, and for a few.
+    std::vector<WebSocketClient> silent;
+    for (size_t i = 0; i < ConnectionTable::kReserve; ++i) silent.emplace_back(address());
+    WebSocketClient over(address());
+    ASSERT_TRUE(over.ReadResponseHeader());
+    EXPECT_EQ(over.status(), 503);
+    for (WebSocketClient& client : silent) EXPECT_TRUE(client.WaitForEnd());
+    EXPECT_THAT(Get("/healthcheck"), StartsWith("HTTP/1.1 200"));
+  }
+  EXPECT_TRUE(Eventually([&] { return OpenConnections() == 1; }));
+  EXPECT_EQ(StatusOfUpgrade({}), 101);
 }
 
 TEST_F(WebSocketHttpTest, UnknownSubprotocolsAreAnsweredWithoutOne) {
@@ -242,11 +256,51 @@ TEST_F(WebSocketHttpTest, WhatIsNoRequestIsToldSo) {
       << "TLS on the plain port";
 }
 
+TEST_F(WebSocketHttpTest, ManyMayAskForTheMetricsAtOnce) {
+  Start();
+  std::vector<WebSocketClient> clients;
+  for (int i = 0; i < 50; ++i) {
+    clients.emplace_back(address());
+    clients.back().SendRaw("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  }
+  for (WebSocketClient& client : clients) {
+    ASSERT_TRUE(client.ReadResponseHeader());
+    EXPECT_EQ(client.status(), 200);
+    EXPECT_THAT(client.ReadBody(), HasSubstr("\ncrier_handler_exceptions_total 0\n"));
+    // The connection is kept, and asks again.
+    client.SendRaw("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    ASSERT_TRUE(client.ReadResponseHeader());
+    EXPECT_EQ(client.status(), 200);
+    EXPECT_TRUE(client.WaitForEnd());
+  }
+}
+
+TEST_F(WebSocketHttpTest, WhoLeavesBeforeTheMetricsAreThereLeavesNothingBehind) {
+  Start();
+  for (int i = 0; i < 50; ++i) {
+    WebSocketClient client(address());
+    client.SendRaw("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    if (i % 2 == 0) client.Reset();
+  }
+  EXPECT_TRUE(Eventually([&] { return OpenConnections() == 0; }));
+}
+
+TEST_F(WebSocketHttpTest, StopDoesNotWaitForWhoAsksForMetrics) {
+  Start();
+  std::vector<WebSocketClient> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.emplace_back(address());
+    clients.back().SendRaw("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  }
+  server().Stop();
+  EXPECT_EQ(OpenConnections(), 0u);
+}
+
 TEST_F(WebSocketHttpTest, AHeaderHasALimit) {
   Start();
-  EXPECT_THAT(
-      Exchange("GET / HTTP/1.1\r\nHost: a\r\nCookie: " + std::string(9000, 'c') + "\r\n\r\n"),
-      StartsWith("HTTP/1.1 431"));
+  EXPECT_THAT(Exchange("GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + std::string(9000, 'c') +
+                       "\r\n\r\n"),
+              StartsWith("HTTP/1.1 431"));
   EXPECT_THAT(Exchange("GET /" + std::string(20'000, 'a')), StartsWith("HTTP/1.1 431"));
 }
 
@@ -262,16 +316,18 @@ TEST_F(WebSocketHttpTest, ASlowRequestRunsOutOfTime) {
   EXPECT_TRUE(client.WaitForEnd());
 }
 
-TEST_F(WebSocketHttpTest, AfterStopAcceptingNobodyComesIn) {
+TEST_F(WebSocketHttpTest, AfterStopSessionsOnlyQuestionsAreAnswered) {
   Start();
   WebSocketClient old = Connect();
   WebSocketClient kept(address());
-  kept.SendRaw("GET /healthcheck HTTP/1.1\r\nHost: a\r\n\r\n");
+  kept.SendRaw("GET /healthcheck HTTP/1.1\r\nHost: localhost\r\n\r\n");
   ASSERT_TRUE(kept.ReadResponseHeader());
   kept.ReadBytes(2);
-  const std::string where = address();
-  server().StopAccepting();
-  EXPECT_LT(WebSocketClient(where).fd(), 0);
+  server().SetReady(false);
+  server().StopSessions();
+  EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(Get("/healthcheck"), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(StatusOfUpgrade({}), 503);
   EXPECT_FALSE(kept.Handshake({}));
   EXPECT_EQ(kept.status(), 503);
   old.SendText(Say("direct", "still here"));

@@ -59,7 +59,7 @@ TEST_F(WebSocketK6Test, AUserThatSendsAndNeverReadsIsAlive) {
   EXPECT_LT(::mallinfo2().uordblks, memory_when_full + (512 << 10))
       << "what it is owed waits in the topic's log and nowhere else";
 
-  // It wakes up: what its kernel held, then a gap, then the newest.
+  // It wakes up and gets the events that its kernel held, then a gap, then the newest event.
   bool gap = false;
   int64_t last = 0;
   for (;;) {

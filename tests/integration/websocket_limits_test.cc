@@ -65,6 +65,25 @@ TEST_F(WebSocketLimitsTest, APongKeepsAClient) {
   EXPECT_EQ(ConnectionCount(), 1);
 }
 
+// So that proxies which end silent connections sooner than a ping times out keep them.
+TEST_F(WebSocketLimitsTest, TheIntervalOfPingsMayBeShorterThanTheirTimeout) {
+  use_fake_clock = true;
+  websocket_options.ping_interval = 2s;
+  websocket_options.ping_timeout = 60s;
+  websocket_options.idle_timeout = 100s;
+  Start();
+  WebSocketClient client = Connect();
+  for (int i = 0; i < 5; ++i) {
+    PassTime(3s);
+    const auto ping = client.ReadFrame();
+    ASSERT_TRUE(ping) << i;
+    EXPECT_EQ(ping->opcode, kPing);
+    client.SendFrame(kPong, ping->payload);
+    client.SendText(Say("direct", "sync"));
+    client.ReadText();
+  }
+}
+
 TEST_F(WebSocketLimitsTest, AnyByteIsAnAnswer) {
   use_fake_clock = true;
   Start();
@@ -101,7 +120,7 @@ TEST_F(WebSocketLimitsTest, WhoNeitherSendsNorTakesIsLeft) {
   EXPECT_EQ(ClosedErrors(), 1);
 }
 
-// A ping lies behind all that was sent before it, and who reads slowly comes to it late.
+// A ping waits behind everything that was sent before it, so a slow reader gets it late.
 TEST_F(WebSocketLimitsTest, ASlowReaderIsKeptWhileItIsOnItsWayToThePing) {
   use_fake_clock = true;
   Start();
@@ -154,21 +173,34 @@ TEST_F(WebSocketLimitsTest, ASilentConnectionRunsOutOfTime) {
   EXPECT_TRUE(client.WaitForEnd());
 }
 
-// --- What Beast refuses.
+// --- What ends a session.
 
 TEST_F(WebSocketLimitsTest, AMessageOverTheTransportsLimitEndsTheSession) {
   Start();
   WebSocketClient client = Connect();
-  std::thread sender([&] { client.SendText(std::string(3 * (64 << 10), 'x')); });
+  std::thread sender([&] { client.SendText(std::string(7 * (64 << 10), 'x')); });
   ExpectClosed(client, 1009, Outcome::kMessageTooBig);
   sender.join();
+}
+
+// The limit is on the body, whatever its form.
+TEST_F(WebSocketLimitsTest, ABodyWithinTheLimitIsTakenThoughEveryByteIsEscaped) {
+  Start();
+  std::string escaped;
+  for (size_t i = 0; i < websocket_options.max_body_bytes; ++i) escaped += "\\u0041";
+  WebSocketClient client = Connect();
+  ASSERT_TRUE(client.SendText(Say("direct", escaped)));
+  EXPECT_THAT(client.ReadText(), HasSubstr(std::string(websocket_options.max_body_bytes, 'A')));
+  ASSERT_TRUE(client.SendText(Say("direct", escaped + "\\u0041")));
+  EXPECT_THAT(client.ReadText(), HasSubstr("MESSAGE_TOO_BIG"));
+  EXPECT_EQ(ConnectionCount(), 1);
 }
 
 TEST_F(WebSocketLimitsTest, ATooLongMessageInFragmentsEndsTheSession) {
   Start();
   WebSocketClient client = Connect();
-  client.SendFrame(kText, std::string(100'000, 'x'), /*fin=*/false);
-  client.SendFrame(kContinuation, std::string(100'000, 'x'));
+  client.SendFrame(kText, std::string(250'000, 'x'), /*fin=*/false);
+  client.SendFrame(kContinuation, std::string(250'000, 'x'));
   ExpectClosed(client, 1009, Outcome::kMessageTooBig);
 }
 
@@ -346,9 +378,11 @@ TEST_F(WebSocketCompressionTest, ABombIsTooBig) {
 TEST_F(WebSocketCompressionTest, WhatCannotBeInflatedEndsTheSession) {
   WebSocketClient client = ConnectWith("permessage-deflate");
   client.SendFrame(kText, std::string(40, '\xFF'), true, 0x4);
-  client.WaitForEnd();
-  EXPECT_TRUE(Eventually([&] { return ConnectionCount() == 0; }));
-  EXPECT_EQ(EndedCount(Outcome::kProtocolError), 1);
+  const auto close = client.ReadClose();
+  ASSERT_TRUE(close);
+  EXPECT_EQ(close->close_code(), 1007);
+  client.SendClose(1007);
+  EXPECT_TRUE(Eventually([&] { return EndedCount(Outcome::kProtocolError) == 1; }));
 }
 
 }  // namespace

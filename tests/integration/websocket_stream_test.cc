@@ -1,4 +1,4 @@
-// The write side of a WebSocket, rule by rule (server/websocket/gather_stream.h).
+// The write side of a WebSocket, rule by rule (server/websocket/frame_stream.h).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -25,7 +25,7 @@ TEST_P(EndingsTest, AreTheTables) {
   for (const auto& peer : peers) peer->Next();
   OnEveryShard([&](Shard& shard) {
     for (uint64_t id = 1; id <= peers.size(); ++id) {
-      if (Session* session = shard.FindSession(id)) session->RequestClose(info.outcome, {});
+      if (Session* session = shard.sessions().Find(id)) session->RequestClose(info.outcome, {});
     }
   });
   for (size_t i = 0; i < peers.size(); ++i) {

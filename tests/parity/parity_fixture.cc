@@ -2,6 +2,8 @@
 
 #include <future>
 
+#include "server/service/messaging_methods.h"
+
 namespace crier::testing {
 
 std::vector<SpeechPair> AllPairs() {
@@ -20,15 +22,16 @@ void ParityTest::StartServer() {
   metrics_ = std::make_unique<Metrics>(engine_options_.shards);
   engine_ = std::make_unique<Engine>(engine_options_, Clock::Real(), metrics_.get());
   connections_ = std::make_unique<ConnectionTable>(ConnectionTable::Limits{});
-  websocket_ =
-      std::make_unique<WebSocketServer>(engine_.get(), connections_.get(), WebSocketOptions{});
-  grpc_ = std::make_unique<GrpcServer>(engine_.get(), connections_.get());
+  AddMessagingMethods(engine_.get(), &methods_);
+  websocket_ = std::make_unique<WebSocketServer>(engine_.get(), &methods_, connections_.get(),
+                                                 WebSocketOptions{});
+  grpc_ = std::make_unique<GrpcServer>(engine_.get(), &methods_, connections_.get());
   engine_->Start();
   OnEveryShard([](Shard&) {});
   ASSERT_TRUE(websocket_->Listen("127.0.0.1:0").ok());
   ASSERT_TRUE(grpc_->Listen("127.0.0.1:0").ok());
-  websocket_->Start();
-  grpc_->Start();
+  ASSERT_TRUE(websocket_->Start().ok());
+  ASSERT_TRUE(grpc_->Start().ok());
 }
 
 void ParityTest::StopServer() {
@@ -39,14 +42,14 @@ void ParityTest::StopServer() {
   engine_.reset();
 }
 
-std::unique_ptr<Peer> ParityTest::Connect(Speech speech, const std::string& user) {
+std::unique_ptr<Peer> ParityTest::Connect(Speech speech, const Login& login) {
   switch (speech) {
     case Speech::kGrpc:
-      return MakeGrpcPeer(grpc_->addresses(), user);
+      return MakeGrpcPeer(grpc_->addresses(), login);
     case Speech::kPlain:
-      return MakePlainPeer(websocket_->addresses(), user);
+      return MakePlainPeer(websocket_->addresses(), login);
     default:
-      return MakeModelPeer(websocket_->addresses(), user, speech);
+      return MakeModelPeer(websocket_->addresses(), login, speech);
   }
 }
 

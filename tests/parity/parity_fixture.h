@@ -40,7 +40,12 @@ class ParityTest : public ::testing::Test {
   void StopServer();
   Engine& engine() { return *engine_; }
 
-  std::unique_ptr<Peer> Connect(Speech speech, const std::string& user);
+  std::unique_ptr<Peer> Connect(Speech speech, const std::string& user) {
+    return Connect(speech, Login{.user = user});
+  }
+  std::unique_ptr<Peer> Connect(Speech speech, const Login& login);
+  std::string http_address() const { return websocket_->addresses(); }
+  std::string grpc_address() const { return grpc_->addresses(); }
   // Runs on every shard, one after the other, and waits.
   void OnEveryShard(const std::function<void(Shard&)>& task);
   // Sessions of the transport that it goes by.
@@ -49,6 +54,7 @@ class ParityTest : public ::testing::Test {
  private:
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Engine> engine_;
+  UnaryMethods methods_;
   std::unique_ptr<ConnectionTable> connections_;
   std::unique_ptr<WebSocketServer> websocket_;
   std::unique_ptr<GrpcServer> grpc_;

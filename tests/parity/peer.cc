@@ -32,11 +32,23 @@ v1::Event NextToCompare(const std::function<std::optional<v1::Event>()>& next) {
   }
 }
 
+v1::ClientFrame HelloWithToken(const Login& login) {
+  v1::ClientFrame hello;
+  hello.mutable_hello()->set_token(login.token);
+  return hello;
+}
+
+Metadata MetadataFor(const Login& login) {
+  if (login.token.empty() || login.in != TokenIn::kHeader) return {};
+  return {{"authorization", "Bearer " + login.token}};
+}
+
 class ModelPeer final : public Peer {
  public:
-  ModelPeer(const std::string& address, const std::string& user, ModelForm form)
-      : client_(address, form,
-                {.target = user.empty() ? "/ws" : "/ws?user_id=" + user, .headers = {}}) {
+  ModelPeer(const std::string& address, const Login& login, ModelForm form)
+      : client_(address, form, {.target = TargetFor(login), .headers = HeadersFor(login)}) {
+    if (login.in == TokenIn::kFrame && !login.token.empty()) client_.Send(HelloWithToken(login));
+    if (login.quiet) return;
     client_.NextWelcome();
     // Acked once the topic that every session follows is followed, and the session counted among
     // its recipients.
@@ -62,9 +74,13 @@ class ModelPeer final : public Peer {
 
 class GrpcPeer final : public Peer {
  public:
-  GrpcPeer(const std::string& address, const std::string& user)
-      : client_(address), stream_(client_.Connect(user)) {
+  GrpcPeer(const std::string& address, const Login& login)
+      : client_(address), stream_(client_.Connect(login.user, MetadataFor(login))) {
+    const bool in_frame = login.in == TokenIn::kFrame && !login.token.empty();
+    if (in_frame) stream_->Send(HelloWithToken(login));
+    if (login.quiet) return;
     stream_->NextWelcome();
+    if (!in_frame) stream_->Send(EmptyHello());
   }
 
   void Send(const v1::ClientFrame& frame) override { stream_->Send(frame); }
@@ -99,14 +115,29 @@ std::string NameOf(Speech speech) {
   return {};
 }
 
-std::unique_ptr<Peer> MakeModelPeer(const std::string& address, const std::string& user,
-                                    Speech speech) {
-  return std::make_unique<ModelPeer>(
-      address, user, speech == Speech::kJson ? ModelForm::kJson : ModelForm::kProto);
+std::string TargetFor(const Login& login) {
+  std::string target = "/ws";
+  if (!login.user.empty()) target += "?user_id=" + login.user;
+  if (!login.token.empty() && login.in == TokenIn::kQuery) {
+    target += (login.user.empty() ? "?access_token=" : "&access_token=") + login.token;
+  }
+  return target;
 }
 
-std::unique_ptr<Peer> MakeGrpcPeer(const std::string& address, const std::string& user) {
-  return std::make_unique<GrpcPeer>(address, user);
+std::vector<std::pair<std::string, std::string>> HeadersFor(const Login& login) {
+  if (login.token.empty()) return {};
+  if (login.in == TokenIn::kHeader) return {{"Authorization", "Bearer " + login.token}};
+  if (login.in != TokenIn::kSubprotocol) return {};
+  return {{"Sec-WebSocket-Protocol", "crier.bearer." + login.token}};
+}
+
+std::unique_ptr<Peer> MakeModelPeer(const std::string& address, const Login& login, Speech speech) {
+  return std::make_unique<ModelPeer>(
+      address, login, speech == Speech::kJson ? ModelForm::kJson : ModelForm::kProto);
+}
+
+std::unique_ptr<Peer> MakeGrpcPeer(const std::string& address, const Login& login) {
+  return std::make_unique<GrpcPeer>(address, login);
 }
 
 }  // namespace crier::testing

@@ -1,5 +1,5 @@
-// A client of any transport and dialect, behind one interface: what is sent and what comes are the
-// model's own types, and what only one of them knows is left out.
+// A client of any transport and dialect, behind one interface. It sends and receives the model's
+// own types, without the parts that only one of the dialects has.
 #ifndef CRIER_TESTS_PARITY_PEER_H_
 #define CRIER_TESTS_PARITY_PEER_H_
 
@@ -7,6 +7,8 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "crier/v1/message.pb.h"
 #include "server/base/outcome.h"
@@ -40,11 +42,11 @@ class Peer {
   virtual ~Peer() = default;
 
   virtual void Send(const v1::ClientFrame& frame) = 0;
-  // Something that is no frame.
+  // Sends bytes that are not a frame.
   virtual void SendGarbage() = 0;
   // The next event, without the greeting, the farewell, what differs with time (received_at, a
   // direct message's time), an error's words, and the receiver's own name (`to`), which the plain
-  // dialect leaves out. The test fails where none comes.
+  // dialect leaves out. The test fails if none comes.
   virtual v1::Event Next() = 0;
   // Waits for the end of the session.
   virtual Ending WaitForEnd() = 0;
@@ -52,11 +54,33 @@ class Peer {
   virtual int CodeOf(const OutcomeInfo& info) const = 0;
 };
 
-// Sessions that stand when these return. `user`: empty: none.
-std::unique_ptr<Peer> MakePlainPeer(const std::string& address, const std::string& user);
-std::unique_ptr<Peer> MakeModelPeer(const std::string& address, const std::string& user,
+// How a client gives its token.
+enum class TokenIn {
+  kHeader,       // Authorization; in gRPC's metadata too
+  kQuery,        // access_token; WebSocket only
+  kSubprotocol,  // crier.bearer.TOKEN; WebSocket only
+  kFrame,        // the first one
+};
+
+// Who a client is.
+struct Login {
+  std::string user = {};   // as it says itself; empty: it does not
+  std::string token = {};  // empty: none
+  TokenIn in = TokenIn::kHeader;
+  // Nothing is sent or awaited after the connection: for what has no session, or does not follow
+  // the empty topic.
+  bool quiet = false;
+};
+
+// Sessions that are open when these functions return, unless the login is quiet.
+std::unique_ptr<Peer> MakePlainPeer(const std::string& address, const Login& login);
+std::unique_ptr<Peer> MakeModelPeer(const std::string& address, const Login& login,
                                     Speech speech);  // kJson or kProto
-std::unique_ptr<Peer> MakeGrpcPeer(const std::string& address, const std::string& user);
+std::unique_ptr<Peer> MakeGrpcPeer(const std::string& address, const Login& login);
+
+// The target of a WebSocket's request, and the headers that it needs besides.
+std::string TargetFor(const Login& login);
+std::vector<std::pair<std::string, std::string>> HeadersFor(const Login& login);
 
 // The plain dialect's text as an event of the model, and a frame as the dialect's text.
 v1::Event EventOfPlainText(std::string_view text);

@@ -1,4 +1,4 @@
-// The peer of the plain dialect: what it says, translated to the model and back.
+// The peer of the plain dialect: translates its messages to the model and back.
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
@@ -55,11 +55,14 @@ void FillGap(const json::object& object, v1::Gap* gap) {
 
 class PlainPeer final : public Peer {
  public:
-  PlainPeer(const std::string& address, const std::string& user)
-      : client_(address,
-                WebSocketClient::Options{.target = user.empty() ? "/ws" : "/ws?user_id=" + user,
-                                         .headers = {}}) {
+  PlainPeer(const std::string& address, const Login& login)
+      : client_(address, WebSocketClient::Options{.target = TargetFor(login),
+                                                  .headers = HeadersFor(login)}) {
     EXPECT_EQ(client_.status(), 101);
+    if (login.in == TokenIn::kFrame && !login.token.empty()) {
+      client_.SendText(R"({"action_type":"auth","body":")" + login.token + "\"}");
+    }
+    if (login.quiet) return;
     // No greeting is sent in this dialect; this is acked once the topic that every session follows
     // is followed, and the session counted among its recipients.
     client_.SendText(R"({"action_type":"subscribe","topic":"","id":"stands"})");
@@ -160,14 +163,18 @@ std::string PlainTextOf(const v1::ClientFrame& frame) {
     object["action_type"] = "presence";
     object["topic"] = frame.presence().topic();
     set("id", frame.presence().id());
+  } else if (frame.has_auth()) {
+    object["action_type"] = "auth";
+    object["body"] = frame.auth().token();
+    set("id", frame.auth().id());
   } else {
     ADD_FAILURE() << "the plain dialect has no word for " << frame.ShortDebugString();
   }
   return json::serialize(object);
 }
 
-std::unique_ptr<Peer> MakePlainPeer(const std::string& address, const std::string& user) {
-  return std::make_unique<PlainPeer>(address, user);
+std::unique_ptr<Peer> MakePlainPeer(const std::string& address, const Login& login) {
+  return std::make_unique<PlainPeer>(address, login);
 }
 
 }  // namespace crier::testing

@@ -125,7 +125,9 @@ bool ChildProcess::Pump(steady_clock::time_point deadline) {
 bool ChildProcess::WaitUntil(const std::function<bool()>& condition, milliseconds patience) {
   const auto deadline = steady_clock::now() + patience;
   while (!condition()) {
-    if (pid_ < 0 || exit_status_.has_value() || !Pump(deadline)) return condition();
+    if (pid_ < 0 || exit_status_.has_value() || steady_clock::now() >= deadline) return condition();
+    // Output ends it at once; but not every condition is about output.
+    Pump(std::min(deadline, steady_clock::now() + milliseconds(50)));
   }
   return true;
 }

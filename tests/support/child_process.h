@@ -26,9 +26,9 @@ class ChildProcess {
     std::optional<rlim_t> descriptors;
   };
 
-  // Starts `program` with its standard output and error piped here. Fails the test where it cannot.
+  // Starts `program` with its standard output and error piped here. Fails the test if it cannot.
   ChildProcess(const std::string& program, const Options& options);
-  // Kills it, where it still runs.
+  // Kills it if it still runs.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
@@ -40,8 +40,8 @@ class ChildProcess {
   const std::string& out() const { return out_.text; }
   const std::string& err() const { return err_.text; }
 
-  // Reads what it writes until `condition` holds. False: it did not in time, or the program ended
-  // without it.
+  // Reads its output until `condition` holds, which is asked twenty times a second. False: it did
+  // not in time, or the program ended without it.
   bool WaitUntil(const std::function<bool()>& condition,
                  std::chrono::milliseconds patience = std::chrono::seconds(20));
 

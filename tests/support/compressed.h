@@ -1,4 +1,4 @@
-// Compressed bytes, for tests of who has to decompress them.
+// Makes compressed bytes, for tests of code that decompresses them.
 #ifndef CRIER_TESTS_SUPPORT_COMPRESSED_H_
 #define CRIER_TESTS_SUPPORT_COMPRESSED_H_
 

@@ -35,8 +35,19 @@ class EngineTest : public testing::Test {
     session.kind =
         &encoding == &CanonicalEncoding() ? TransportKind::kGrpc : TransportKind::kWebSocket;
     session.encoding = &encoding;
-    session.user_id = std::move(user);
+    session.user_id = User(std::move(user));
     return std::make_unique<FakeClient>(&engine(), shard, session);
+  }
+
+  static UserId User(std::string name) { return std::get<UserId>(UserId::Admit(std::move(name))); }
+
+  // What all shards keep of this kind, in bytes.
+  int64_t Memory(MemoryKind kind) {
+    int64_t bytes = 0;
+    for (size_t i = 0; i < options.shards; ++i) {
+      bytes += metrics(i).memory[static_cast<size_t>(kind)].value();
+    }
+    return bytes;
   }
 
   void Pass(std::chrono::milliseconds time) {
@@ -49,7 +60,7 @@ class EngineTest : public testing::Test {
   }
 
   // delivered + skipped == next - 1 - start, and nothing is owed.
-  static void ExpectSettled(const Session::Account& account) {
+  static void ExpectSettled(const Session::Position& account) {
     EXPECT_EQ(account.delivered + account.skipped, account.next - 1 - account.start);
     EXPECT_EQ(account.next, account.head + 1);
   }

@@ -39,8 +39,22 @@ FakeClient::~FakeClient() {
 }
 
 void FakeClient::Send(v1::ClientFrame frame) {
-  session_->Handle(std::move(frame), session_->shard().ArrivalNow());
+  unread_.push_back(std::move(frame));
+  HandOn();
   engine_->RunUntilIdle();
+}
+
+void FakeClient::HandOn() {
+  while (session_ != nullptr && !reading_paused && !unread_.empty()) {
+    v1::ClientFrame frame = std::move(unread_.front());
+    unread_.pop_front();
+    session_->Handle(std::move(frame), session_->shard().ArrivalNow());
+  }
+}
+
+void FakeClient::ResumeReading() {
+  reading_paused = false;
+  session_->shard().Post([this] { HandOn(); });
 }
 
 void FakeClient::Broadcast(std::string_view body, std::string_view topic, std::string_view id) {
@@ -90,6 +104,7 @@ void FakeClient::Leave(Outcome outcome) {
 void FakeClient::ReadBytes(size_t bytes) {
   allowance_ = bytes;
   session_->SetBlocked(false);
+  if (!cut_.empty()) Wake();  // which the engine does not know of
   engine_->RunUntilIdle();
 }
 

@@ -1,9 +1,10 @@
-// A client of the engine without a socket: a transport that keeps what it takes, and that can be
-// told to take only so much.
+// A client of the engine without a socket: a transport that keeps its events. A test can limit how
+// much it takes.
 #ifndef CRIER_TESTS_SUPPORT_FAKE_CLIENT_H_
 #define CRIER_TESTS_SUPPORT_FAKE_CLIENT_H_
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,7 +27,8 @@ class FakeClient final : public Transport {
   FakeClient(Engine* engine, size_t shard, SessionOptions options);
   ~FakeClient() override;
 
-  // --- What the client does; the engine then runs until idle.
+  // --- What the client does; the engine then runs until idle. What it sends while its reading is
+  // paused waits for that to end.
   void Send(v1::ClientFrame frame);
   void Broadcast(std::string_view body, std::string_view topic = {}, std::string_view id = {});
   void Direct(std::string_view to, std::string_view body, std::string_view id = {});
@@ -35,7 +37,7 @@ class FakeClient final : public Transport {
   void Unsubscribe(std::string_view topic);
   void Leave(Outcome outcome = Outcome::kOk);
 
-  // --- How it reads: so many bytes more, or without end (the default).
+  // --- Reading: this many more bytes, or without a limit (the default).
   void ReadBytes(size_t bytes);
   void ReadFreely();
   void StopReading() { allowance_ = 0; }
@@ -49,12 +51,21 @@ class FakeClient final : public Transport {
   bool ended() const { return session_ == nullptr; }
   // Why the engine closed it.
   std::optional<Outcome> closed;
+  // The engine does not want what the client sends.
+  bool reading_paused = false;
+  // Frames that wait.
+  size_t unread() const { return unread_.size(); }
 
   void Wake() override;
   void Close(Outcome outcome, std::string_view detail) override;
+  void PauseReading() override { reading_paused = true; }
+  void ResumeReading() override;
 
  private:
   static constexpr size_t kUnlimited = ~size_t{0};
+
+  // Hands on what waits, until reading is paused again.
+  void HandOn();
 
   Engine* const engine_;
   const Encoding* const encoding_;
@@ -62,6 +73,7 @@ class FakeClient final : public Transport {
   size_t allowance_ = kUnlimited;
   std::string received_;
   std::string cut_;  // the rest of an event that was cut in two
+  std::deque<v1::ClientFrame> unread_;
 };
 
 }  // namespace crier

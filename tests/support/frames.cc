@@ -68,6 +68,12 @@ v1::ClientFrame HelloFrom(const v1::ResumePoint& point) {
   return frame;
 }
 
+v1::ClientFrame EmptyHello() {
+  v1::ClientFrame frame;
+  frame.mutable_hello();
+  return frame;
+}
+
 v1::ResumePoint At(std::string_view topic, uint64_t epoch, uint64_t offset) {
   v1::ResumePoint point;
   point.set_topic(std::string(topic));

@@ -18,6 +18,8 @@ v1::ClientFrame Unsubscribe(std::string_view topic, std::string_view id = "");
 v1::ClientFrame Ping(std::string_view id);
 v1::ClientFrame WhoFollows(std::string_view topic, std::string_view id = "");
 v1::ClientFrame HelloFrom(const v1::ResumePoint& point);
+// From a client that asks for nothing older.
+v1::ClientFrame EmptyHello();
 v1::ResumePoint At(std::string_view topic, uint64_t epoch, uint64_t offset);
 
 }  // namespace crier::testing

@@ -1,7 +1,7 @@
 // A gRPC client for tests: blocking, with a deadline on everything, one thread.
 //
-// It speaks in bytes rather than through the generated stubs, so that tests can send what is not a
-// frame, and see what came in one frame.
+// It sends and receives bytes instead of using the generated stubs. So tests can send bytes that
+// are not a frame, and see which events came in one frame.
 #ifndef CRIER_TESTS_SUPPORT_GRPC_CLIENT_H_
 #define CRIER_TESTS_SUPPORT_GRPC_CLIENT_H_
 
@@ -47,8 +47,8 @@ class GrpcStream {
 
   // The next event; nullopt: the call is over, or nothing came in time.
   std::optional<v1::Event> Next(std::chrono::milliseconds patience = kPatience);
-  // The next event of this kind; others keep their place for a later call. Where none comes, the
-  // test fails and an empty one is returned.
+  // The next event of this kind. Others keep their place for a later call. If none comes, the test
+  // fails and the result is empty.
   v1::Event Next(v1::Event::EventCase kind);
   v1::Welcome NextWelcome() { return Next(v1::Event::kWelcome).welcome(); }
   v1::Message NextMessage() { return Next(v1::Event::kMessage).message(); }
@@ -60,7 +60,8 @@ class GrpcStream {
   // The bytes of the next message, for calls that bring something else than ServerFrames; empty: as
   // above.
   std::string NextBytes();
-  // Sends a ping and takes all that comes up to its pong: what was sent before has been handled.
+  // Sends a ping and reads everything up to its pong. All frames sent before have then been
+  // handled.
   void Settle();
 
   // Drops what still comes and returns the call's status.

@@ -1,5 +1,7 @@
 #include "tests/support/grpc_fixture.h"
 
+#include "tests/support/frames.h"
+
 namespace crier::testing {
 
 GrpcTest::~GrpcTest() { StopServer(); }
@@ -12,6 +14,7 @@ GrpcClient& GrpcTest::NewClient(const grpc::ChannelArguments& arguments) {
 std::unique_ptr<GrpcStream> GrpcTest::ConnectAs(const std::string& user) {
   auto stream = NewClient().Connect(user);
   stream->NextWelcome();
+  stream->Send(EmptyHello());
   return stream;
 }
 

@@ -19,6 +19,11 @@
 #include "tests/support/grpc_server_fixture.h"
 #include "tests/support/http2_client.h"
 
+// GCC takes every reference that a function returns for one into a temporary among its arguments.
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 13
+#pragma GCC diagnostic ignored "-Wdangling-reference"
+#endif
+
 namespace crier::testing {
 
 inline constexpr std::string_view kConnect = "/crier.v1.Messaging/Connect";
@@ -101,7 +106,7 @@ class GrpcProtocolTest : public GrpcServerTest {
     for (const std::string& message : MessagesIn(stream)) AddEvents(message, &events);
     return events;
   }
-  // Waits for so many messages in all, and returns them; the test fails where they do not come.
+  // Waits for this many messages in all and returns them. The test fails if they do not come.
   static std::vector<std::string> AwaitMessages(Http2Client* client, int32_t id, size_t count) {
     std::vector<std::string> messages;
     AwaitEach(client, id, [&](std::string message) {

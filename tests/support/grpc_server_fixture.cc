@@ -3,6 +3,8 @@
 #include <future>
 #include <thread>
 
+#include "server/service/messaging_methods.h"
+
 namespace crier::testing {
 
 GrpcServerTest::GrpcServerTest() { engine_options_.shards = 2; }
@@ -11,9 +13,14 @@ GrpcServerTest::~GrpcServerTest() { StopServer(); }
 
 void GrpcServerTest::StartServer() {
   metrics_ = std::make_unique<Metrics>(engine_options_.shards);
-  engine_ = std::make_unique<Engine>(engine_options_, Clock::Real(), metrics_.get());
-  table_ = std::make_unique<ConnectionTable>(connection_limits_);
-  server_ = std::make_unique<GrpcServer>(engine_.get(), table_.get(), grpc_options_);
+  engine_ = std::make_unique<Engine>(engine_options_, *clock_, metrics_.get());
+  table_ = std::make_unique<ConnectionTable>(connection_limits_, metrics_.get());
+  methods_ = std::make_unique<UnaryMethods>();
+  AddMessagingMethods(engine_.get(), methods_.get());
+  AddMethods(methods_.get());
+  server_ =
+      std::make_unique<GrpcServer>(engine_.get(), methods_.get(), table_.get(), grpc_options_);
+  Prepare(server_.get());
   engine_->Start();
   // Some tests are over before the system has given every shard's thread its first turn.
   for (size_t i = 0; i < engine_->shard_count(); ++i) {
@@ -23,7 +30,7 @@ void GrpcServerTest::StartServer() {
   }
   const absl::Status status = server_->Listen("127.0.0.1:0");
   ASSERT_TRUE(status.ok()) << status;
-  server_->Start();
+  ASSERT_TRUE(server_->Start().ok());
   server_->SetReady(true);
 }
 
@@ -57,8 +64,34 @@ int64_t GrpcServerTest::lagging() const {
       [](const ShardMetrics& m) { return m.of(TransportKind::kGrpc).sessions_lagging.value(); });
 }
 
-int64_t GrpcServerTest::log_bytes() const {
-  return Sum([](const ShardMetrics& m) { return m.log_bytes.value(); });
+int64_t GrpcServerTest::log_bytes() const { return memory(MemoryKind::kLogs); }
+
+int64_t GrpcServerTest::memory(MemoryKind kind) const {
+  return Sum([kind](const ShardMetrics& m) { return m.memory[static_cast<size_t>(kind)].value(); });
+}
+
+uint64_t GrpcServerTest::violations(GrpcViolation violation) const {
+  return static_cast<uint64_t>(Sum([violation](const ShardMetrics& m) {
+    return static_cast<int64_t>(m.grpc_violations[static_cast<size_t>(violation)].value());
+  }));
+}
+
+uint64_t GrpcServerTest::refused_connections() const {
+  return metrics_->connections().refused[static_cast<size_t>(RefusalKind::kTotal)].value();
+}
+
+uint64_t GrpcServerTest::handled(GrpcMethod method, int code) const {
+  return static_cast<uint64_t>(Sum([method, code](const ShardMetrics& m) {
+    const auto& counts = m.grpc_methods[static_cast<size_t>(method)].handled;
+    return static_cast<int64_t>(counts[static_cast<size_t>(code)].value());
+  }));
+}
+
+int64_t GrpcServerTest::received_directs() const {
+  return Sum([](const ShardMetrics& m) {
+    const auto& received = m.of(TransportKind::kGrpc).received;
+    return static_cast<int64_t>(received[static_cast<size_t>(ActionKind::kDirect)].value());
+  });
 }
 
 uint64_t GrpcServerTest::ended(Outcome outcome) const {

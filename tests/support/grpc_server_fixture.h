@@ -31,21 +31,31 @@ class GrpcServerTest : public ::testing::Test {
   EngineOptions engine_options_;
   GrpcOptions grpc_options_;
   ConnectionTable::Limits connection_limits_;
+  const Clock* clock_ = &Clock::Real();  // outlives the server
 
   void StartServer();
   void StopServer();
+  // Called by StartServer, before the server is made, with the methods that it will have.
+  virtual void AddMethods(UnaryMethods* /*methods*/) {}
+  // Called by StartServer, before the server starts.
+  virtual void Prepare(GrpcServer* /*server*/) {}
 
   GrpcServer& server() { return *server_; }
   Engine& engine() { return *engine_; }
 
-  // Waits until this holds; the test fails where it does not within kPatience.
+  // Waits until this is true. The test fails if it is not within kPatience.
   void Eventually(const std::string& what, const std::function<bool()>& condition);
 
   // What the metrics say, over all shards.
   int64_t sessions() const;
   int64_t lagging() const;
   int64_t log_bytes() const;
+  int64_t received_directs() const;
   uint64_t ended(Outcome outcome) const;
+  uint64_t violations(GrpcViolation violation) const;
+  int64_t memory(MemoryKind kind) const;
+  uint64_t refused_connections() const;
+  uint64_t handled(GrpcMethod method, int code) const;
   size_t open_connections() const { return table_->size(); }
 
  private:
@@ -53,6 +63,7 @@ class GrpcServerTest : public ::testing::Test {
 
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<UnaryMethods> methods_;
   std::unique_ptr<ConnectionTable> table_;
   std::unique_ptr<GrpcServer> server_;
 };

@@ -67,6 +67,7 @@ struct Http2ClientCallbacks {
     } else if (frame->hd.type == NGHTTP2_PING) {
       self.ping_acks_ += ack ? 1 : 0;
     } else if (frame->hd.type == NGHTTP2_GOAWAY) {
+      ++self.goaways_;
       self.gone_away_ = {.code = frame->goaway.error_code,
                          .debug_data = std::string(
                              View(frame->goaway.opaque_data, frame->goaway.opaque_data_len))};
@@ -117,7 +118,7 @@ Http2Client::Http2Client(const std::string& address) : Http2Client(address, Opti
 
 Http2Client::Http2Client(const std::string& address, const Options& options)
     : fd_(ConnectTo(address)) {
-  // Each frame is a packet of its own where the test sends it so.
+  // Each frame is a packet of its own if the test sends it this way.
   const int on = 1;
   ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 
@@ -132,6 +133,7 @@ Http2Client::Http2Client(const std::string& address, const Options& options)
   nghttp2_option* session_options = nullptr;
   nghttp2_option_new(&session_options);
   nghttp2_option_set_no_auto_window_update(session_options, options.returns_window ? 0 : 1);
+  nghttp2_option_set_max_send_header_block_length(session_options, 4 << 20);
   nghttp2_session_client_new2(&session_, callbacks, this, session_options);
   nghttp2_option_del(session_options);
   nghttp2_session_callbacks_del(callbacks);

@@ -1,6 +1,6 @@
-// A small blocking HTTP/2 client over a socket of the loopback, for tests: each frame of it leaves
-// when the test says so, and it gives back as much of its window as the test wants. Knows nothing
-// of gRPC, and has no threads.
+// A small blocking HTTP/2 client over a loopback socket, for tests. The test decides when each
+// frame leaves and how much of the window the client gives back. It knows nothing about gRPC and
+// has no threads.
 #ifndef CRIER_TESTS_SUPPORT_HTTP2_CLIENT_H_
 #define CRIER_TESTS_SUPPORT_HTTP2_CLIENT_H_
 
@@ -20,14 +20,14 @@
 
 namespace crier::testing {
 
-// Not thread-safe. Every wait ends after kPatience at the latest. Where the server breaks the
+// Not thread-safe. Every wait ends after kPatience at the latest. If the server breaks the
 // protocol, the test fails.
 class Http2Client {
  public:
   using Fields = std::vector<std::pair<std::string, std::string>>;
   static constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(10);
 
-  // What has come of a response.
+  // The received part of a response.
   struct Stream {
     Fields head;
     Fields trailers;
@@ -64,15 +64,15 @@ class Http2Client {
 
   // Begins a request, and returns its stream. `half_close`: with END_STREAM.
   int32_t Start(const Fields& fields, bool half_close = false);
-  // As one DATA frame, where the server's window and frame size let it.
+  // As one DATA frame, if the server's window and frame size allow it.
   void Send(int32_t stream, std::string_view bytes, bool half_close = false);
   void HalfClose(int32_t stream) { Send(stream, {}, true); }
   // Ends the sending side with trailers.
   void SendTrailers(int32_t stream, const Fields& fields);
   void Reset(int32_t stream, uint32_t code = NGHTTP2_CANCEL);
   void Ping();
-  // Lets the server send so much in all, from the stream's beginning on where nothing is given
-  // back. Stream 0: the connection's. Only ever larger.
+  // Lets the server send this many bytes in all on the stream, if nothing is given back. Stream 0:
+  // on the connection. The window can only grow.
   void SetWindow(int32_t stream, int32_t bytes);
   // These bytes between two frames, whatever they are.
   void SendRaw(std::string_view bytes);
@@ -84,13 +84,14 @@ class Http2Client {
   // Reads until the condition holds. False: it does not in time, or the connection has closed.
   bool Await(const std::function<bool()>& condition,
              std::chrono::milliseconds patience = kPatience);
-  // Reads until the response has ended or was reset. The test fails where neither comes.
+  // Reads until the response has ended or was reset. The test fails if neither comes.
   const Stream& AwaitEnd(int32_t stream);
   // Reads until the server has closed the connection.
   bool AwaitClose();
 
   const Stream& stream(int32_t id) { return streams_[id].received; }
   size_t ping_acks() const { return ping_acks_; }
+  size_t goaways() const { return goaways_; }
   // The last GOAWAY.
   const std::optional<GoneAway>& gone_away() const { return gone_away_; }
   // The server has closed the connection.
@@ -116,6 +117,7 @@ class Http2Client {
   nghttp2_session* session_ = nullptr;
   std::map<int32_t, Own> streams_;
   size_t ping_acks_ = 0;
+  size_t goaways_ = 0;
   size_t settings_acks_ = 0;
   bool has_settings_ = false;
   bool closed_ = false;

@@ -10,7 +10,7 @@
 
 namespace crier::testing {
 
-// A connection to "127.0.0.1:PORT"; invalid where it is refused.
+// A connection to "127.0.0.1:PORT"; invalid if it is refused.
 UniqueFd ConnectTo(const std::string& address);
 
 // False: the connection is broken.
@@ -24,7 +24,7 @@ std::string ReadUntil(int fd, std::string_view end,
 // sent before.
 bool WaitForClose(int fd, std::chrono::milliseconds patience = std::chrono::seconds(10));
 
-// The whole answer to GET, header and all; empty where there is none.
+// The whole answer to GET, header and all; empty if there is none.
 std::string HttpGet(const std::string& address, const std::string& path);
 
 }  // namespace crier::testing

@@ -18,8 +18,8 @@ enum class ModelForm { kJson, kProto };
 // "crier.v1.json", "crier.v1.proto"
 std::string SubprotocolOf(ModelForm form);
 
-// Not thread-safe. The test fails where the server answers the upgrade otherwise than with 101 and
-// this subprotocol, and where a message is not one ServerFrame with one event.
+// Not thread-safe. The test fails if the server does not answer the upgrade with 101 and this
+// subprotocol, or if a message is not one ServerFrame with one event.
 class ModelClient {
  public:
   // `options.headers`: besides the subprotocol.
@@ -51,7 +51,7 @@ class ModelClient {
   WebSocketClient socket_;
 };
 
-// One event, out of a message's payload. The test fails where it is something else.
+// One event, out of a message's payload. The test fails if it is something else.
 v1::Event EventOf(ModelForm form, const std::string& payload);
 
 }  // namespace crier::testing

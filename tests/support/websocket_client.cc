@@ -10,13 +10,12 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "tests/support/websocket_frames.h"
+
 namespace crier::testing {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-// Any mask will do; one that changes bytes shows that the server takes it off.
-constexpr char kMask[4] = {0x37, 0x58, 0x21, 0x4C};
 
 }  // namespace
 
@@ -103,23 +102,7 @@ bool WebSocketClient::SendRaw(std::string_view bytes) {
 
 std::string WebSocketClient::MaskedFrame(uint8_t opcode, std::string_view payload, bool fin,
                                          uint8_t rsv) {
-  std::string frame;
-  frame += static_cast<char>((fin ? 0x80 : 0) | rsv << 4 | opcode);
-  size_t length_bytes = 0;
-  if (payload.size() < 126) {
-    frame += static_cast<char>(0x80 | payload.size());
-  } else {
-    length_bytes = payload.size() <= 0xFFFF ? 2 : 8;
-    frame += static_cast<char>(0x80 | (length_bytes == 2 ? 126 : 127));
-  }
-  for (size_t i = length_bytes; i > 0; --i) {
-    frame += static_cast<char>(uint64_t{payload.size()} >> (8 * (i - 1)));
-  }
-  frame.append(kMask, sizeof(kMask));
-  for (size_t i = 0; i < payload.size(); ++i) {
-    frame += static_cast<char>(payload[i] ^ kMask[i % sizeof(kMask)]);
-  }
-  return frame;
+  return testing::MaskedFrame((fin ? 0x80 : 0) | rsv << 4 | opcode, payload);
 }
 
 bool WebSocketClient::SendFrame(uint8_t opcode, std::string_view payload, bool fin, uint8_t rsv) {

@@ -1,5 +1,5 @@
-// A small blocking WebSocket client over a raw socket, for tests: it can break every rule that a
-// client has to keep.
+// A small blocking WebSocket client over a raw socket, for tests. It can break every rule for
+// clients.
 #ifndef CRIER_TESTS_SUPPORT_WEBSOCKET_CLIENT_H_
 #define CRIER_TESTS_SUPPORT_WEBSOCKET_CLIENT_H_
 
@@ -15,7 +15,7 @@
 
 namespace crier::testing {
 
-// A frame as it came: the payload is still deflated where `rsv1` says so.
+// A frame as it came: the payload is still deflated if `rsv1` is set.
 struct Frame {
   uint8_t opcode = 0;
   bool fin = false;
@@ -59,7 +59,7 @@ class WebSocketClient {
   static std::string UpgradeRequest(const std::string& address, const Options& options);
   // Reads an HTTP answer's header, up to the empty line.
   bool ReadResponseHeader();
-  // Exactly so many bytes behind it, or fewer where no more come.
+  // Exactly this many bytes after it, or fewer if no more come.
   std::string ReadBytes(size_t count);
   // As many as the response's Content-Length says.
   std::string ReadBody();
@@ -80,27 +80,27 @@ class WebSocketClient {
 
   // The next frame of any kind. nullopt: none came in time, or the connection ended.
   std::optional<Frame> ReadFrame(std::chrono::milliseconds patience = kPatience);
-  // The next text message; pings are answered and other control frames are passed over. Empty:
-  // none.
+  // The next text message. Answers pings and skips other control frames. Empty: none.
   std::string ReadText(std::chrono::milliseconds patience = kPatience);
-  // The next close frame; what comes before is passed over.
+  // The next close frame. Skips everything before it.
   std::optional<Frame> ReadClose(std::chrono::milliseconds patience = kPatience);
-  // True where the peer ends the connection in time; what it sends before is passed over.
+  // True if the peer ends the connection in time. Ignores what it sends before.
   bool WaitForEnd(std::chrono::milliseconds patience = kPatience);
-  // True where nothing comes for so long.
+  // True if nothing comes for this long.
   bool StaysSilent(std::chrono::milliseconds time);
-  // All that is there now and for so long after, without waiting for more.
+  // Everything that is there now and comes within this time.
   size_t bytes_received() const { return bytes_received_; }
   // Was the end of the last read a reset?
   bool was_reset() const { return was_reset_; }
 
   // --- Leaving.
 
-  // A close frame, an answer, an end: as a client should. The server's close frame.
+  // Sends a close frame and waits for the answer and the end, as a client should. Returns the
+  // server's close frame.
   std::optional<Frame> CloseNicely(uint16_t code = 1000);
-  // Close without a word.
+  // Closes without a close frame.
   void Drop() { fd_.reset(); }
-  // Close with a reset.
+  // Closes with a reset.
   void Reset();
 
   int fd() const { return fd_.get(); }

@@ -18,6 +18,7 @@
 #include "server/engine/engine.h"
 #include "server/metrics/metrics.h"
 #include "server/net/connection_table.h"
+#include "server/service/messaging_methods.h"
 #include "server/websocket/websocket_server.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/websocket_client.h"
@@ -41,19 +42,27 @@ class WebSocketServerTest : public ::testing::Test {
   // Before Start: what the test wants otherwise.
   WebSocketOptions websocket_options;
   EngineOptions engine_options;
+  ConnectionTable::Limits connection_limits;
   size_t shards = 2;
   bool use_fake_clock = false;
   FakeClock fake_clock;
+  const Clock* clock = nullptr;  // any other, which outlives the test
+  // Called by Start with the methods that the server will have.
+  virtual void AddMethods(UnaryMethods* /*methods*/) {}
 
   void Start() {
     engine_options.shards = shards;
     metrics_ = std::make_unique<Metrics>(shards);
-    const Clock& clock = use_fake_clock ? static_cast<const Clock&>(fake_clock) : Clock::Real();
-    engine_ = std::make_unique<Engine>(engine_options, clock, metrics_.get());
+    if (clock == nullptr) clock = use_fake_clock ? &fake_clock : &Clock::Real();
+    engine_ = std::make_unique<Engine>(engine_options, *clock, metrics_.get());
     engine_->Start();
-    server_ = std::make_unique<WebSocketServer>(engine_.get(), &connections_, websocket_options);
+    connections_ = std::make_unique<ConnectionTable>(connection_limits, metrics_.get());
+    AddMessagingMethods(engine_.get(), &methods_);
+    AddMethods(&methods_);
+    server_ = std::make_unique<WebSocketServer>(engine_.get(), &methods_, connections_.get(),
+                                                websocket_options);
     ASSERT_TRUE(server_->Listen("127.0.0.1:0").ok());
-    server_->Start();
+    ASSERT_TRUE(server_->Start().ok());
     server_->SetReady(true);
   }
 
@@ -76,7 +85,7 @@ class WebSocketServerTest : public ::testing::Test {
   }
 
   // Of all kinds, as the acceptor counts them.
-  size_t OpenConnections() const { return connections_.size(); }
+  size_t OpenConnections() const { return connections_->size(); }
 
   // --- What the metrics say, over all shards.
 
@@ -132,7 +141,8 @@ class WebSocketServerTest : public ::testing::Test {
     return true;
   }
 
-  // Moves the fake clock, in steps that every shard sees, so that nothing jumps over a deadline.
+  // Moves the fake clock, in steps that every shard sees, so that nothing jumps over a deadline. A
+  // step longer than ServedTime::kPause is a pause of the server.
   void PassTime(std::chrono::milliseconds time, std::chrono::milliseconds step = 1s) {
     for (; time > 0ms; time -= step) {
       fake_clock.Advance(std::min(time, step));
@@ -151,9 +161,10 @@ class WebSocketServerTest : public ::testing::Test {
   }
 
  private:
-  ConnectionTable connections_{ConnectionTable::Limits{}};
   std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<ConnectionTable> connections_;
   std::unique_ptr<Engine> engine_;
+  UnaryMethods methods_;
   std::unique_ptr<WebSocketServer> server_;
 };
 

@@ -152,6 +152,7 @@ TEST_F(AcceptorTest, SeveralAddressesAreServedAtOnce) {
   Client first;
   Client second;
   first.Connect(addresses.substr(0, comma));
+  // The name may stand for ::1 too; on the same port.
   second.Connect(addresses.substr(comma + 1));
   ASSERT_TRUE(RunUntil([&] { return accepted_.size() == 2; }));
 }

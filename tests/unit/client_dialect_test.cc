@@ -29,6 +29,8 @@ TEST(PlainDialectTest, WritesTheOtherFrames) {
   v1::ClientFrame frame;
   frame.mutable_subscribe()->set_topic("t");
   EXPECT_EQ(EncodePlain(frame).value(), R"({"action_type":"subscribe","topic":"t"})");
+  frame.mutable_subscribe()->clear_topic();
+  EXPECT_EQ(EncodePlain(frame).value(), R"({"action_type":"subscribe","topic":""})");
   frame.mutable_unsubscribe()->set_topic("t");
   EXPECT_EQ(EncodePlain(frame).value(), R"({"action_type":"unsubscribe","topic":"t"})");
   frame.mutable_hello();
@@ -71,6 +73,18 @@ TEST(PlainDialectTest, ReadsWhatAServerSends) {
           R"({"user_id":null,"action_type":"error","body":"why","data":"NO_RECIPIENT","id":"i"})")
           .value();
   EXPECT_EQ(event.error().outcome(), "NO_RECIPIENT");
+  EXPECT_EQ(event.error().advice(), "");
+  EXPECT_FALSE(event.error().has_retry_after());
+  event =
+      DecodePlain(
+          R"({"user_id":null,"action_type":"error","body":"why","data":"SHUTDOWN","advice":"retry_after_slot","retry_after_ms":1500})")
+          .value();
+  EXPECT_EQ(event.error().advice(), "retry_after_slot");
+  EXPECT_EQ(event.error().retry_after().seconds(), 1);
+  EXPECT_EQ(event.error().retry_after().nanos(), 500'000'000);
+  event = DecodePlain(R"({"user_id":null,"action_type":"drain","body":"2500","data":"SHUTDOWN"})")
+              .value();
+  EXPECT_EQ(event.drain().reconnect_after().seconds(), 2);
 }
 
 TEST(PlainDialectTest, RefusesWhatIsNoEvent) {

@@ -127,12 +127,15 @@ TEST(WebSocketUrlTest, ReadsItsParts) {
   EXPECT_EQ(client::ParseWebSocketUrl("ws://[::1]:8000").value().host, "::1");
   EXPECT_EQ(client::ParseWebSocketUrl("ws://[::1]:8000").value().path, "/ws");
   EXPECT_EQ(client::ParseWebSocketUrl("ws://host").value().port, "80");
+  EXPECT_FALSE(client::ParseWebSocketUrl("ws://host").value().tls);
+  EXPECT_EQ(client::ParseWebSocketUrl("wss://host").value().port, "443");
+  EXPECT_TRUE(client::ParseWebSocketUrl("wss://host").value().tls);
   EXPECT_EQ(client::ParseWebSocketUrl("ws://host:1?a=b").value().path, "/ws?a=b");
 }
 
 TEST(WebSocketUrlTest, RefusesOthersAndSaysWhy) {
   for (const char* text : {"", "host:80", "http://host", "ws://", "ws://:80", "ws://host:0",
-                           "ws://host:99999", "ws://[::1", "ws://[::1]x", "wss://host"}) {
+                           "ws://host:99999", "ws://[::1", "ws://[::1]x", "http://host"}) {
     const absl::Status status = client::ParseWebSocketUrl(text).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << text;
     EXPECT_THAT(std::string(status.message()), HasSubstr("ws://HOST:PORT/ws")) << text;

@@ -50,6 +50,45 @@ TEST(ConnectionTableTest, OneAddressCannotTakeAllPlaces) {
   EXPECT_TRUE(table.Enter("10.0.0.1"));
 }
 
+TEST(ConnectionTableTest, AnIpv6NetworkCountsAsOneAddress) {
+  ConnectionTable table({.total = 10, .per_address = 2});
+  const std::optional<Place> first = table.Enter("2001:db8::1");
+  const std::optional<Place> second = table.Enter("2001:db8::2");
+  EXPECT_FALSE(table.Enter("2001:db8::3"));
+  EXPECT_TRUE(table.Enter("2001:db8:0:1::3"));
+}
+
+TEST(ConnectionTableTest, AProxysConnectionCountsForItsClient) {
+  ConnectionTable table(
+      {.total = 10, .per_address = 1, .trusted_proxies = *AddressBlocks::Parse("10.0.0.1")});
+  std::optional<Place> first = table.Enter("10.0.0.1");
+  std::optional<Place> second = table.Enter("10.0.0.1");
+  ASSERT_TRUE(first && second);
+  EXPECT_TRUE(first->CountFor("192.0.2.1"));
+  EXPECT_FALSE(second->CountFor("192.0.2.1"));
+  EXPECT_FALSE(table.Enter("192.0.2.1"));
+  first.reset();
+  EXPECT_TRUE(second->CountFor("192.0.2.1"));
+}
+
+TEST(ConnectionTableTest, AReserveIsThereBeyondTheLimit) {
+  ConnectionTable table({.total = 1, .per_address = 1});
+  EXPECT_FALSE(table.EnterReserve()) << "there is room";
+  std::optional<Place> only = table.Enter("10.0.0.1");
+  std::vector<Place> reserve;
+  for (size_t i = 0; i < ConnectionTable::kReserve; ++i) {
+    std::optional<Place> place = table.EnterReserve();
+    ASSERT_TRUE(place);
+    EXPECT_TRUE(place->of_reserve());
+    reserve.push_back(*std::move(place));
+  }
+  EXPECT_FALSE(table.EnterReserve());
+  EXPECT_EQ(table.size(), 1u);
+  reserve.pop_back();
+  EXPECT_TRUE(table.EnterReserve());
+  EXPECT_FALSE(only->of_reserve());
+}
+
 TEST(ConnectionTableTest, RefusalsAreCountedByReason) {
   Metrics metrics(1);
   ConnectionTable table({.total = 2, .per_address = 1}, &metrics);
@@ -114,6 +153,61 @@ TEST_F(DescriptorLimitTest, WithoutALimitOfItsOwnTheTableTakesTheAllowance) {
   const std::optional<Place> place = table.Enter("127.0.0.1");
   table.MeasureAllowance();
   EXPECT_EQ(table.limit(), ConnectionTable::DescriptorAllowance() + 1);
+}
+
+TEST(ConnectionRatesTest, FromOneAddressSoManyInASecondAndABurst) {
+  ConnectionTable table({.total = 1000, .rates = {.per_address = 2}});
+  const TimePoint start = std::chrono::steady_clock::now();
+  const auto comes = [&](std::string_view address, int milliseconds) {
+    return table.Enter(address, start + std::chrono::milliseconds(milliseconds)).has_value();
+  };
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(comes("10.0.0.1", 0)) << i;
+  EXPECT_FALSE(comes("10.0.0.1", 0));
+  EXPECT_TRUE(comes("10.0.0.2", 0)) << "others have their own";
+  EXPECT_FALSE(comes("10.0.0.1", 400));
+  EXPECT_TRUE(comes("10.0.0.1", 1000));
+  EXPECT_TRUE(comes("10.0.0.1", 1000));
+  EXPECT_FALSE(comes("10.0.0.1", 1000));
+  // After a quiet time there is a burst again, and no more.
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(comes("10.0.0.1", 60'000)) << i;
+  EXPECT_FALSE(comes("10.0.0.1", 60'000));
+}
+
+TEST(ConnectionRatesTest, InAllToo) {
+  Metrics metrics(1);
+  ConnectionTable table({.total = 1000, .rates = {.total = 1, .per_address = 1}}, &metrics);
+  const TimePoint now = std::chrono::steady_clock::now();
+  for (int i = 0; i < 7; ++i) table.Enter("10.0.0.1", now);
+  const auto refused = [&](RefusalKind kind) {
+    return metrics.connections().refused[static_cast<size_t>(kind)].value();
+  };
+  EXPECT_EQ(refused(RefusalKind::kRatePerAddress), 2u);
+  EXPECT_EQ(refused(RefusalKind::kRate), 0u) << "what one is refused takes nothing from the others";
+  EXPECT_FALSE(table.Enter("10.0.0.2", now));
+  EXPECT_EQ(refused(RefusalKind::kRate), 1u);
+}
+
+TEST(ConnectionRatesTest, ClientsOfAProxyAreCountedWhenTheyStay) {
+  ConnectionTable table({.total = 1000,
+                         .rates = {.per_address = 1},
+                         .trusted_proxies = *AddressBlocks::Parse("10.0.0.1")});
+  const TimePoint now = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20; ++i) {
+    std::optional<Place> place = table.Enter("10.0.0.1", now);
+    ASSERT_TRUE(place);
+    EXPECT_EQ(place->CountFor("192.0.2.1", now), i < 5);
+  }
+}
+
+TEST(ConnectionRatesTest, AddressesThatStayAwayAreForgotten) {
+  const TimePoint start = std::chrono::steady_clock::now();
+  ConnectionRates rates({.per_address = 1}, start);
+  for (int i = 0; i < 1000; ++i) rates.Count(std::to_string(i), start);
+  EXPECT_EQ(rates.size(), 1000u);
+  for (int second = 0; second < 20; ++second) {
+    rates.Count("x", start + std::chrono::seconds(second));
+  }
+  EXPECT_EQ(rates.size(), 1u);
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ TEST_F(LimitsTest, FieldsThatTheModelDoesNotKnowGoToNobody) {
   v1::ClientFrame frame;
   *frame.mutable_publish() = WithUnknownFields();
   alice->Send(frame);
-  engine().Publish(WithUnknownFields(), [](const PublishResult&) {});
+  engine().Publish(engine().shard(0), WithUnknownFields(), [](const PublishResult&) {});
   engine().RunUntilIdle();
   const auto events = alice->Events();
   ASSERT_THAT(events, SizeIs(2));
@@ -155,30 +155,14 @@ TEST_F(LimitsTest, MessagesPerSecondAreCapped) {
   EXPECT_THAT(alice->Story(), SizeIs(5));
 }
 
-TEST_F(LimitsTest, AllLogsTogetherHaveABudgetAndTheLargestGivesWay) {
-  options.total_log_bytes = 1 << 20;
-  auto alice = Join("alice");
-  alice->Broadcast("small", "small");
-  const std::string text(1000, 'x');
-  for (int topic = 0; topic < 8; ++topic) {
-    for (int i = 0; i < 500; ++i) alice->Broadcast(text, "big" + std::to_string(topic));
-  }
-  EXPECT_LE(metrics().log_bytes.value(), (1 << 20) + (256 << 10));
-  EXPECT_GE(metrics().log_bytes.value(), 1 << 18);
-  uint64_t kept = 0;
-  engine().History("small", 0, 10, [&](const HistoryRange& r) { kept = r.head - r.tail + 1; });
-  engine().RunUntilIdle();
-  EXPECT_EQ(kept, 1u);
-}
-
 TEST_F(LimitsTest, OldEventsAndForgottenTopicsGo) {
   auto alice = Join("alice");
   alice->Broadcast("x", "t");
   alice->Broadcast("x");
   EXPECT_EQ(metrics().topics.value(), 2);
-  EXPECT_GT(metrics().log_bytes.value(), 0);
+  EXPECT_GT(Memory(MemoryKind::kLogs), 0);
   Pass(minutes(6));
-  EXPECT_EQ(metrics().log_bytes.value(), 0);
+  EXPECT_EQ(Memory(MemoryKind::kLogs), 0);
   Pass(minutes(10));
   EXPECT_EQ(metrics().topics.value(), 1);  // the empty one stays
   alice->Broadcast("again", "t");
@@ -189,7 +173,7 @@ TEST_F(LimitsTest, AnEncodingGoesWithItsLastFollower) {
   auto alice = Join("alice");
   const auto log_bytes = [&] {
     alice->Broadcast(std::string(1000, 'x'), "t");
-    return metrics().log_bytes.value();
+    return Memory(MemoryKind::kLogs);
   };
   const auto alone = log_bytes();
   auto bob = Join("bob", 0, TextLineEncoding());
@@ -197,7 +181,7 @@ TEST_F(LimitsTest, AnEncodingGoesWithItsLastFollower) {
   const auto both = log_bytes();
   EXPECT_GT(both, alone + 1000);
   bob->Leave();
-  EXPECT_LT(metrics().log_bytes.value(), both - 1000);
+  EXPECT_LT(Memory(MemoryKind::kLogs), both - 1000);
 }
 
 TEST_F(LimitsTest, DrainTellsEverySessionAndThenClosesIt) {

@@ -24,7 +24,7 @@ TEST_P(MessagesTest, ABroadcastReachesEveryoneItsSenderIncluded) {
   bob->Broadcast("two");
   for (auto* client : {alice.get(), bob.get(), carol.get()}) {
     EXPECT_THAT(client->Story(), ElementsAre("one", "two"));
-    ExpectSettled(client->session().AccountOf(""));
+    ExpectSettled(client->session().PositionIn(""));
   }
 }
 
@@ -72,7 +72,7 @@ TEST_P(MessagesTest, EverySessionSeesATopicInTheOrderOfItsOffsets) {
       EXPECT_EQ(event.message().offset(), expected++);
     }
     EXPECT_EQ(expected, 201u);
-    ExpectSettled(client->session().AccountOf("t"));
+    ExpectSettled(client->session().PositionIn("t"));
   }
 }
 
@@ -233,7 +233,7 @@ TEST_P(MessagesTest, AWelcomeComesFirstAndNamesTheEmptyTopicsHead) {
   SessionOptions session;
   session.encoding = &CanonicalEncoding();
   session.welcome = true;
-  session.user_id = "bob";
+  session.user_id = User("bob");
   FakeClient bob(&engine(), Shard(1), session);
   const auto events = bob.Events();
   ASSERT_EQ(events.size(), 1u);
@@ -252,7 +252,7 @@ TEST_P(MessagesTest, PublishingWithoutASessionSaysHowManyItWasFor) {
   message.set_action_type(v1::BROADCAST);
   message.set_body("from outside");
   PublishResult result;
-  engine().Publish(message, [&](const PublishResult& r) { result = r; });
+  engine().Publish(engine().shard(0), message, [&](const PublishResult& r) { result = r; });
   engine().RunUntilIdle();
   EXPECT_EQ(result.outcome, Outcome::kOk);
   EXPECT_EQ(result.offset, 1u);
@@ -264,10 +264,13 @@ TEST_P(MessagesTest, HistoryReadsWhatIsKept) {
   auto alice = Join("alice", Shard(0));
   for (int i = 1; i <= 5; ++i) alice->Broadcast(std::to_string(i), "t");
   HistoryRange range;
-  engine().History("t", 2, 3, [&](HistoryRange r) { range = std::move(r); });
+  engine().History(engine().shard(0), "t", 2, 3, [&](HistoryRange r) { range = std::move(r); });
   engine().RunUntilIdle();
+  std::string events;
+  for (const HistoryRange::Run& run : range.events) events += run.bytes;
+  EXPECT_EQ(events.size(), range.bytes());
   v1::ServerFrame frame;
-  ASSERT_TRUE(frame.ParseFromString(range.events));
+  ASSERT_TRUE(frame.ParseFromString(events));
   ASSERT_EQ(frame.events_size(), 3);
   EXPECT_EQ(frame.events(0).message().body(), "2");
   EXPECT_EQ(frame.events(2).message().body(), "4");

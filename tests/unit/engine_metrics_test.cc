@@ -1,4 +1,6 @@
 // What the engine counts.
+#include <string>
+
 #include "tests/support/engine_fixture.h"
 
 namespace crier {
@@ -60,6 +62,8 @@ class BusyClient final : public Transport {
     if (bytes > 0) session_->Take(bytes);
   }
   void Close(Outcome, std::string_view) override {}
+  void PauseReading() override {}
+  void ResumeReading() override {}
   Session& session() { return *session_; }
   bool busy = false;
 
@@ -98,7 +102,7 @@ TEST_P(EngineMetricsTest, ASessionThatCatchesUpIsNotWaitedForBeforeItHas) {
   lagging.session().SetBlocked(true);
   engine().RunUntilIdle();
   alice->Broadcast("b");
-  // It can take bytes again, but has yet to take what it missed.
+  // It can take bytes again, but has not taken the missed events yet.
   lagging.session().SetBlocked(false);
   alice->Broadcast("c");
   EXPECT_EQ(BroadcastsTimed(), 3u);
@@ -124,6 +128,24 @@ TEST_P(EngineMetricsTest, SessionsAndMessagesAreCountedByTransport) {
   EXPECT_EQ(websocket.received[static_cast<size_t>(ActionKind::kDirect)].value(), 1u);
   EXPECT_EQ(websocket.received[static_cast<size_t>(ActionKind::kInvalid)].value(), 1u);
   EXPECT_EQ(websocket.events_delivered.value(), 3u);  // broadcast, direct, error
+}
+
+TEST_P(EngineMetricsTest, RefusedFramesAreCountedByOutcome) {
+  auto alice = Join("alice", Shard(0));
+  auto bob = Join("bob", Shard(1), TextLineEncoding());
+  alice->Direct("nobody", "x");
+  bob->Direct("nobody", "y");
+  bob->Direct("nobody", "z");
+  bob->Send({});
+  const std::string text = all_metrics().Text();
+  const auto count = [](const std::string& transport, const std::string& outcome, int refused) {
+    return "crier_refusals_total{transport=\"" + transport + "\",outcome=\"" + outcome + "\"} " +
+           std::to_string(refused) + "\n";
+  };
+  EXPECT_THAT(text, HasSubstr(count("grpc", "no_recipient", 1)));
+  EXPECT_THAT(text, HasSubstr(count("websocket", "no_recipient", 2)));
+  EXPECT_THAT(text, HasSubstr(count("websocket", "invalid_message", 1)));
+  EXPECT_THAT(text, HasSubstr(count("grpc", "invalid_message", 0)));
 }
 
 }  // namespace

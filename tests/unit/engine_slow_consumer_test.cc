@@ -1,4 +1,6 @@
-// A session that does not read: a cursor that lags, and an exact word about what it missed.
+// A session that does not read: its cursor lags, and a gap names exactly what it missed.
+#include <functional>
+
 #include "tests/support/engine_fixture.h"
 
 namespace crier {
@@ -31,8 +33,8 @@ TEST_P(SlowConsumerTest, GetsEverythingWhenTheLogStillKeepsIt) {
   Broadcast(*alice, 100);
   slow->ReadFreely();
   EXPECT_THAT(slow->Story(), SizeIs(100));
-  EXPECT_EQ(slow->session().AccountOf("").skipped, 0u);
-  ExpectSettled(slow->session().AccountOf(""));
+  EXPECT_EQ(slow->session().PositionIn("").skipped, 0u);
+  ExpectSettled(slow->session().PositionIn(""));
 }
 
 TEST_P(SlowConsumerTest, IsToldExactlyWhatItMissed) {
@@ -48,7 +50,7 @@ TEST_P(SlowConsumerTest, IsToldExactlyWhatItMissed) {
   EXPECT_EQ(story[1], "gap 2-150");
   EXPECT_EQ(story[2], "151");
   EXPECT_EQ(story.back(), "250");
-  const auto account = slow->session().AccountOf("");
+  const auto account = slow->session().PositionIn("");
   EXPECT_EQ(account.skipped, 149u);
   EXPECT_EQ(account.delivered, 101u);
   ExpectSettled(account);
@@ -92,9 +94,7 @@ TEST_P(SlowConsumerTest, CostsNothingPerSession) {
     slow.back()->StopReading();
   }
   Broadcast(*alice, 500);
-  int64_t bytes = 0;
-  for (size_t i = 0; i < options.shards; ++i) bytes += metrics(i).log_bytes.value();
-  EXPECT_LE(bytes, 64 << 10);  // one log, whoever lags
+  EXPECT_LE(Memory(MemoryKind::kLogs), 64 << 10);  // one log, whoever lags
 }
 
 TEST_P(SlowConsumerTest, AccountsHoldUnderEveryPatternOfReading) {
@@ -111,12 +111,12 @@ TEST_P(SlowConsumerTest, AccountsHoldUnderEveryPatternOfReading) {
     Broadcast(*alice, more, "t");
     topic_events += more;
     for (const char* topic : {"", "t"}) {
-      const auto account = slow->session().AccountOf(topic);
+      const auto account = slow->session().PositionIn(topic);
       ASSERT_EQ(account.delivered + account.skipped, account.next - 1 - account.start);
     }
   }
   slow->ReadFreely();
-  // What it received and what it was told to miss add up to all that was sent, in order.
+  // The received events and those named by gaps are together all that were sent, in order.
   uint64_t next[2] = {1, 1};
   for (const v1::Event& event : slow->Events()) {
     if (event.has_message()) {
@@ -131,8 +131,8 @@ TEST_P(SlowConsumerTest, AccountsHoldUnderEveryPatternOfReading) {
   }
   EXPECT_EQ(next[1], static_cast<uint64_t>(topic_events) + 1);
   EXPECT_EQ(next[0] + next[1], static_cast<uint64_t>(sent_) + 2);
-  ExpectSettled(slow->session().AccountOf(""));
-  ExpectSettled(slow->session().AccountOf("t"));
+  ExpectSettled(slow->session().PositionIn(""));
+  ExpectSettled(slow->session().PositionIn("t"));
 }
 
 TEST_P(SlowConsumerTest, IsClosedWhereThePolicySaysSo) {
@@ -181,7 +181,7 @@ TEST_P(SlowConsumerTest, AFullMailboxDropsTheOldestAndSaysSo) {
   EXPECT_TRUE(gap.mailbox());
   EXPECT_EQ(gap.first(), at + 1);
   EXPECT_EQ(gap.last() + events.size() - 1 - at, 1000u);
-  const auto account = slow->session().MailboxAccount();
+  const auto account = slow->session().MailboxPosition();
   EXPECT_EQ(account.delivered + account.skipped, 1000u);
   ExpectSettled(account);
 }
@@ -198,6 +198,186 @@ TEST_P(SlowConsumerTest, LeavesWithoutTrace) {
   EXPECT_EQ(counted.sessions.value(), 0);
   EXPECT_EQ(counted.sessions_lagging.value(), 0);
   EXPECT_EQ(counted.ended[static_cast<size_t>(Outcome::kConnectionLost)].value(), 1u);
+}
+
+// A session that does not read the answers to what it sends: it is not read from either.
+class UnreadAnswersTest : public SlowConsumerTest {
+ protected:
+  UnreadAnswersTest() { options.mailbox.bytes = 8192; }
+
+  static v1::ClientFrame Ping(int id) {
+    v1::ClientFrame frame;
+    frame.mutable_ping()->set_id(std::to_string(id));
+    return frame;
+  }
+  static v1::ClientFrame WhoIsHere(int id) {
+    v1::ClientFrame frame;
+    frame.mutable_presence()->set_topic("somewhere");
+    frame.mutable_presence()->set_id(std::to_string(id));
+    return frame;
+  }
+  static v1::ClientFrame Unfollow(int id) {
+    v1::ClientFrame frame;
+    frame.mutable_unsubscribe()->set_topic("somewhere");
+    frame.mutable_unsubscribe()->set_id(std::to_string(id));
+    return frame;
+  }
+  static v1::ClientFrame Direct(std::string_view to, int id) {
+    v1::ClientFrame frame;
+    frame.mutable_publish()->set_action_type(v1::DIRECT);
+    frame.mutable_publish()->set_to(std::string(to));
+    frame.mutable_publish()->set_id(std::to_string(id));
+    frame.mutable_publish()->set_body("message " + std::to_string(id));
+    return frame;
+  }
+  static std::string IdOf(const v1::Event& event) {
+    switch (event.event_case()) {
+      case v1::Event::kAck:
+        return event.ack().id();
+      case v1::Event::kPong:
+        return event.pong().id();
+      case v1::Event::kPresence:
+        return event.presence().id();
+      case v1::Event::kError:
+        return event.error().id();
+      default:
+        return "";
+    }
+  }
+
+  // Reads a little at a time, to the end. What was received meanwhile.
+  static std::vector<v1::Event> ReadSlowly(FakeClient* client) {
+    while (client->session().has_pending() || client->unread() > 0) client->ReadBytes(100);
+    client->ReadFreely();
+    return client->Events();
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Shards, UnreadAnswersTest, testing::Values(1, 2));
+
+TEST_P(UnreadAnswersTest, OfAnyKindHoldItsReadingAndNoneIsLost) {
+  constexpr int kFrames = 500;
+  options.max_errors = kFrames + 1;
+  auto bob = Join("bob", Shard(1));
+  const std::function<v1::ClientFrame(int)> kinds[] = {
+      Ping,
+      WhoIsHere,
+      Unfollow,
+      [](int id) { return Direct("", id); },
+      [](int id) { return Direct("bob", id); },
+      [](int id) { return Direct("nobody", id); },
+      [](int id) { return Direct(std::string(300, 'x'), id); },
+  };
+  for (const auto& frame_of : kinds) {
+    SCOPED_TRACE(frame_of(1).ShortDebugString());
+    // Of users of their own, so that no id was seen before.
+    auto alice = Join("alice " + std::to_string(++sent_), Shard(0));
+    alice->StopReading();
+    for (int id = 1; id <= kFrames; ++id) alice->Send(frame_of(id));
+    EXPECT_TRUE(alice->reading_paused);
+    EXPECT_GT(alice->unread(), 0u);
+    std::vector<std::string> answered;
+    for (const v1::Event& event : ReadSlowly(alice.get())) {
+      ASSERT_FALSE(event.has_gap()) << event.ShortDebugString();
+      if (const std::string id = IdOf(event); !id.empty()) answered.push_back(id);
+    }
+    EXPECT_FALSE(alice->reading_paused);
+    ASSERT_THAT(answered, SizeIs(kFrames));
+    for (int id = 1; id <= kFrames; ++id) {
+      ASSERT_EQ(answered[static_cast<size_t>(id) - 1], std::to_string(id));
+    }
+    EXPECT_EQ(alice->session().MailboxPosition().skipped, 0u);
+    ExpectSettled(alice->session().MailboxPosition());
+  }
+  EXPECT_EQ(bob->session().MailboxPosition().head, uint64_t{kFrames});
+}
+
+TEST_P(UnreadAnswersTest, HoldItFromHalfTheMailboxToAQuarter) {
+  options.mailbox.events = 100;
+  auto alice = Join("alice", Shard(0), TextLineEncoding());
+  alice->StopReading();
+  int sent = 0;
+  while (sent < 50) alice->Send(Ping(++sent));
+  EXPECT_FALSE(alice->reading_paused);
+  alice->Send(Ping(++sent));
+  EXPECT_TRUE(alice->reading_paused);
+  const auto left = [&] {
+    const auto account = alice->session().MailboxPosition();
+    return account.head + 1 - account.next;
+  };
+  while (left() > 26) {
+    alice->ReadBytes(10);
+    ASSERT_TRUE(alice->reading_paused) << left();
+  }
+  while (left() > 25) alice->ReadBytes(10);
+  EXPECT_FALSE(alice->reading_paused);
+}
+
+TEST_P(UnreadAnswersTest, AreNotWhatOthersSend) {
+  auto alice = Join("alice", Shard(0));
+  auto bob = Join("bob", Shard(1));
+  bob->StopReading();
+  for (int i = 0; i < 1000; ++i) {
+    alice->Direct("bob", "message");
+    if (i % 100 == 0) bob->Send(Ping(i));
+    ASSERT_FALSE(bob->reading_paused) << i;
+  }
+  EXPECT_GT(bob->session().MailboxPosition().head, 1000u) << "its answers are among them";
+}
+
+TEST_P(UnreadAnswersTest, DoNotHoldItLongerWhereOthersSendMore) {
+  auto alice = Join("alice", Shard(0));
+  auto bob = Join("bob", Shard(1));
+  bob->StopReading();
+  for (int i = 0; i < 1000; ++i) bob->Send(Ping(i));
+  ASSERT_TRUE(bob->reading_paused);
+  // More comes than it reads, so its mailbox is never empty.
+  const auto account = [&] { return bob->session().MailboxPosition(); };
+  const uint64_t delivered = account().delivered;
+  const uint64_t answers = account().head;
+  const size_t waiting = bob->unread();
+  while (bob->unread() == waiting) {
+    for (int i = 0; i < 10; ++i) alice->Direct("bob", "message");
+    bob->ReadBytes(64);
+    ASSERT_LE(account().delivered - delivered, answers / 2);
+  }
+}
+
+TEST_P(UnreadAnswersTest, AreNoReasonOnceTheyCannotBeSent) {
+  auto alice = Join("alice", Shard(0));
+  alice->StopReading();
+  for (int i = 0; i < 1000; ++i) alice->Send(Ping(i));
+  ASSERT_TRUE(alice->reading_paused);
+  alice->session().SetBroken();
+  EXPECT_FALSE(alice->reading_paused);
+  engine().RunUntilIdle();
+  EXPECT_EQ(alice->unread(), 0u);
+}
+
+TEST_P(UnreadAnswersTest, AreOneReasonOfSeveral) {
+  auto alice = Join("alice", Shard(0));
+  alice->StopReading();
+  for (int i = 0; i < 1000; ++i) alice->Send(Ping(i));
+  EXPECT_TRUE(alice->reading_paused);
+  alice->session().HoldReading();
+  alice->session().HoldReading();
+  alice->ReadFreely();
+  EXPECT_TRUE(alice->reading_paused);
+  alice->session().ReleaseReading();
+  EXPECT_TRUE(alice->reading_paused);
+  alice->session().ReleaseReading();
+  EXPECT_FALSE(alice->reading_paused);
+}
+
+TEST_P(UnreadAnswersTest, MeanNothingToASessionThatIsClosing) {
+  auto alice = Join("alice", Shard(0));
+  alice->session().HoldReading();
+  alice->session().RequestClose(Outcome::kShutdown, {});
+  alice->session().ReleaseReading();
+  EXPECT_TRUE(alice->reading_paused) << "what a transport does at its end is its own affair";
+  auto bob = Join("bob", Shard(1));
+  bob->session().RequestClose(Outcome::kShutdown, {});
+  bob->session().HoldReading();
+  EXPECT_FALSE(bob->reading_paused);
 }
 
 }  // namespace

@@ -38,6 +38,8 @@ class Counter : public Transport {
     }
   }
   void Close(Outcome, std::string_view) override {}
+  void PauseReading() override {}
+  void ResumeReading() override {}
 
   Session* session = nullptr;
   uint64_t last_offset = 0;
@@ -124,7 +126,10 @@ TEST_F(ThreadsTest, SubscribersComeAndGoWhileOthersPublish) {
       message.set_action_type(v1::BROADCAST);
       message.set_topic("t");
       std::promise<void> done;
-      engine_->Publish(message, [&](const PublishResult&) { done.set_value(); });
+      Shard& shard = engine_->shard(0);
+      shard.Post([&] {
+        engine_->Publish(shard, message, [&](const PublishResult&) { done.set_value(); });
+      });
       done.get_future().wait();
     }
   });

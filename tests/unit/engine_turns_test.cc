@@ -16,10 +16,12 @@ class TurnsTest : public EngineTest {
  protected:
   // How long a turn takes.
   std::chrono::microseconds turn{0};
+  // How much a client takes in a turn, in bytes; one event always.
+  size_t at_once = 1 << 20;
   // What happens behind these turns, counted from 1, as soon as the shard handles something else.
   std::map<size_t, std::function<void()>> behind;
 
-  // Takes all it is offered, and notes that it was its turn.
+  // Takes what it is offered, and notes that it was its turn.
   class Client final : public Transport {
    public:
     Client(TurnsTest* test, Engine* engine) : test_(*test) {
@@ -38,11 +40,13 @@ class TurnsTest : public EngineTest {
       const auto next = test_.behind.find(test_.turns_.size());
       if (next != test_.behind.end()) session_->shard().Post(next->second);
       size_t bytes = 0;
-      for (const Slice& slice : session_->Peek(1 << 20)) bytes += slice.size;
+      for (const Slice& slice : session_->Peek(test_.at_once)) bytes += slice.size;
       if (bytes > 0) session_->Take(bytes);
       session_->WakeLater();
     }
     void Close(Outcome, std::string_view) override {}
+    void PauseReading() override {}
+    void ResumeReading() override {}
 
     // Unlike FakeClient's, without running the engine.
     void Say(v1::ActionType action, std::string topic = {}) {
@@ -198,6 +202,15 @@ TEST_F(TurnsTest, WithoutGatherTimeNothingWaits) {
   turns_.clear();
   Broadcast(1);
   EXPECT_EQ(turns_.size(), 100u);
+}
+
+TEST_F(TurnsTest, AHurriedFlushEndsWhileSomebodyHasMuchToCome) {
+  JoinMany(3);
+  at_once = 1;
+  for (uint64_t i = 0; i < options.topic_log.events / 4; ++i) clients_[0]->Say(v1::BROADCAST);
+  engine().shard(0).FlushIfHurried();
+  EXPECT_GE(turns_.size(), 3u);
+  EXPECT_LE(turns_.size(), 2 * 3u);
 }
 
 }  // namespace

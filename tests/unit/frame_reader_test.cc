@@ -1,4 +1,5 @@
-// Clients' frames as bytes: which are read, and what becomes of the bytes of those that are not.
+// Clients' frames as bytes: what they are read as, and what is kept meanwhile. The whole protocol
+// is tested over sockets (tests/integration/websocket_conformance_*).
 #include "server/websocket/frame_reader.h"
 
 #include <gmock/gmock.h>
@@ -7,12 +8,21 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "tests/support/message_deflate.h"
+#include "tests/support/websocket_frames.h"
 
 namespace crier {
 namespace {
 
-constexpr size_t kMax = 70000;
-constexpr uint8_t kMasked = 0x80;
+using ::testing::ElementsAre;
+using testing::MaskedFrame;
+using testing::MessageDeflate;
+
+constexpr size_t kMax = 70'000;
+constexpr int kText = 0x81, kBinary = 0x82, kPing = 0x89, kClose = 0x88;
+constexpr int kFirstOfText = 0x01, kContinuation = 0x80, kDeflatedText = 0xC1;
 
 std::string Bytes(std::initializer_list<int> bytes) {
   std::string string;
@@ -20,119 +30,122 @@ std::string Bytes(std::initializer_list<int> bytes) {
   return string;
 }
 
-std::string Masked(std::string_view payload, std::string_view mask) {
-  std::string masked(payload);
-  for (size_t i = 0; i < masked.size(); ++i) masked[i] = static_cast<char>(masked[i] ^ mask[i % 4]);
-  return masked;
-}
-
-// A frame as a client sends it.
-std::string Frame(int first, std::string_view payload) {
-  const std::string mask = Bytes({0x37, 0xFA, 0x21, 0x3D});
-  std::string frame = Bytes({first});
-  const auto size = static_cast<int>(payload.size());
-  if (size < 126) {
-    frame += Bytes({kMasked | size});
-  } else if (size < 65536) {
-    frame += Bytes({kMasked | 126, size >> 8, size & 0xFF});
-  } else {
-    frame += Bytes({kMasked | 127, 0, 0, 0, 0, 0, size >> 16, (size >> 8) & 0xFF, size & 0xFF});
-  }
-  return frame + mask + Masked(payload, mask);
-}
-
-ReceivedFrame Read(std::string* bytes, size_t max = kMax) {
-  return ReadFrame({bytes->data(), bytes->size()}, max);
-}
-ReceivedKind KindOf(std::string bytes, size_t max = kMax) {
-  const std::string before = bytes;
-  const ReceivedKind kind = Read(&bytes, max).kind;
-  if (kind == ReceivedKind::kUnusual || kind == ReceivedKind::kIncomplete) {
-    EXPECT_EQ(bytes, before) << "what is not taken is left as it is";
-  }
-  return kind;
-}
-
-TEST(FrameReaderTest, TheExampleOfTheRfc) {
-  // RFC 6455, section 5.7: a single-frame masked text message.
-  std::string bytes =
-      Bytes({0x81, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58}) + "more";
-  const ReceivedFrame frame = Read(&bytes);
-  EXPECT_EQ(frame.kind, ReceivedKind::kText);
-  EXPECT_EQ(frame.size, 11u);
-  EXPECT_EQ(frame.payload, "Hello");
-  EXPECT_TRUE(bytes.ends_with("more"));
-}
-
-TEST(FrameReaderTest, EveryLengthIsUnmaskedWhole) {
-  for (const size_t length : {0, 1, 3, 4, 7, 8, 9, 31, 125, 126, 127, 1000, 65535, 65536, 70000}) {
-    std::string payload(length, '\0');
-    for (size_t i = 0; i < length; ++i) payload[i] = static_cast<char>(i * 7);
-    std::string bytes = Frame(0x82, payload);
-    const ReceivedFrame frame = Read(&bytes);
-    EXPECT_EQ(frame.kind, ReceivedKind::kBinary) << length;
-    EXPECT_EQ(frame.size, bytes.size());
-    EXPECT_TRUE(frame.payload == payload) << length;
-  }
-}
-
-TEST(FrameReaderTest, ControlFramesThatNeedNoJudgement) {
-  std::string ping = Frame(0x89, "are you there");
-  EXPECT_EQ(Read(&ping).payload, "are you there");
-  EXPECT_EQ(KindOf(Frame(0x89, std::string(125, 'p'))), ReceivedKind::kPing);
-  EXPECT_EQ(KindOf(Frame(0x8A, "")), ReceivedKind::kPong);
-}
-
-TEST(FrameReaderTest, WhatIsCutIsIncomplete) {
-  for (const size_t length : {0, 5, 126, 300, 65536}) {
-    const std::string frame = Frame(0x81, std::string(length, 'x'));
-    for (size_t size = 0; size < frame.size(); size += size < 20 ? 1 : 997) {
-      std::string part = frame.substr(0, size);
-      const ReceivedFrame read = Read(&part);
-      EXPECT_EQ(read.kind, ReceivedKind::kIncomplete) << length << " cut to " << size;
-      EXPECT_TRUE(read.size == 0 || read.size == frame.size());
-      if (size >= 14) {
-        EXPECT_EQ(read.size, frame.size());
+class FrameReaderTest : public ::testing::Test {
+ protected:
+  // What is returned for these bytes, in words. They are in the heap, and no longer than they are,
+  // so that a sanitizer sees who reads past their end.
+  std::vector<std::string> Read(std::string_view bytes) {
+    std::vector<char> heap(bytes.begin(), bytes.end());
+    std::span<char> rest(heap);
+    std::vector<std::string> all;
+    while (true) {
+      const Received received = reader_.Read(&rest);
+      const std::string payload(received.payload);
+      switch (received.kind) {
+        case ReceivedKind::kNothing:
+          EXPECT_TRUE(rest.empty());
+          return all;
+        case ReceivedKind::kText:
+          all.push_back("text " + payload);
+          break;
+        case ReceivedKind::kBinary:
+          all.push_back("binary " + payload);
+          break;
+        case ReceivedKind::kPing:
+          all.push_back("ping " + payload);
+          break;
+        case ReceivedKind::kPong:
+          all.push_back("pong " + payload);
+          break;
+        case ReceivedKind::kClose:
+          all.push_back("close " + payload);
+          break;
+        case ReceivedKind::kError:
+          EXPECT_NE(received.problem, "");
+          all.push_back("error " + std::to_string(received.close_code));
+          return all;
       }
-      EXPECT_TRUE(part == frame.substr(0, size));
     }
   }
+  int64_t counted() const { return metrics_.memory[size_t(MemoryKind::kInput)].value(); }
+
+  MemoryBudget budget_{1 << 20};
+  ShardMetrics metrics_;
+  MemoryMeter memory_{&budget_, &metrics_};
+  FrameReaderShared shared_{.memory = &memory_};
+  FrameReader reader_{&shared_, {.max_message_bytes = kMax, .deflate = true}};
+};
+
+TEST_F(FrameReaderTest, TheExamplesOfTheRfc) {
+  // RFC 6455, section 5.7.
+  EXPECT_THAT(
+      Read(Bytes({0x81, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58,  // "Hello"
+                  0x89, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58})),
+      ElementsAre("text Hello", "ping Hello"));
 }
 
-TEST(FrameReaderTest, WhatIsForBeast) {
-  const std::string payload = "payload";
-  // Fragments, close, reserved opcodes, reserved bits.
-  for (const int first : {0x00, 0x01, 0x02, 0x80, 0x88, 0x09, 0x0A, 0x83, 0x8B, 0xC1, 0xA1, 0x91}) {
-    EXPECT_EQ(KindOf(Frame(first, payload)), ReceivedKind::kUnusual) << first;
-    EXPECT_EQ(KindOf(Bytes({first})), ReceivedKind::kUnusual) << first;
-  }
-  EXPECT_EQ(KindOf(Bytes({0x81, 0x03}) + "abc"), ReceivedKind::kUnusual) << "no mask";
-  EXPECT_EQ(KindOf(Frame(0x89, std::string(126, 'p'))), ReceivedKind::kUnusual);
-  EXPECT_EQ(KindOf(Frame(0x82, "12345"), 4), ReceivedKind::kUnusual) << "over the limit";
-  EXPECT_EQ(KindOf(Frame(0x82, "12345"), 5), ReceivedKind::kBinary);
-  // As soon as the length is known.
-  EXPECT_EQ(KindOf(Frame(0x82, "12345").substr(0, 2), 4), ReceivedKind::kUnusual);
+TEST_F(FrameReaderTest, AMessageInOnePieceIsUnmaskedWhereItLies) {
+  std::string bytes = MaskedFrame(kText, "where it lies") + "more";
+  std::span<char> rest(bytes);
+  const Received received = reader_.Read(&rest);
+  EXPECT_EQ(received.payload.data(), bytes.data() + 6);
+  EXPECT_EQ(std::string(rest.begin(), rest.end()), "more");
+  EXPECT_EQ(counted(), 0);
 }
 
-TEST(FrameReaderTest, ALengthHasOneForm) {
-  const std::string mask(4, '\0');
-  EXPECT_EQ(KindOf(Bytes({0x82, 0xFE, 0, 5}) + mask + "12345"), ReceivedKind::kUnusual);
-  EXPECT_EQ(KindOf(Bytes({0x82, 0xFF, 0, 0, 0, 0, 0, 0, 0, 5}) + mask + "12345"),
-            ReceivedKind::kUnusual);
-  EXPECT_EQ(KindOf(Bytes({0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0}) + mask, SIZE_MAX),
-            ReceivedKind::kUnusual);
-  EXPECT_EQ(KindOf(Bytes({0x82, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})),
-            ReceivedKind::kUnusual);
+TEST_F(FrameReaderTest, WhatIsCutIsKeptAndCountedUntilTheRestHasCome) {
+  const std::string frame = MaskedFrame(kBinary, std::string(60'000, 'b'));
+  EXPECT_THAT(Read(frame.substr(0, 20'000)), ElementsAre());
+  EXPECT_GE(counted(), 20'000);
+  EXPECT_THAT(Read(frame.substr(20'000)), ElementsAre("binary " + std::string(60'000, 'b')));
+  EXPECT_EQ(counted(), 0) << "an idle reader keeps nothing";
+  EXPECT_THAT(Read(frame.substr(0, 3)), ElementsAre());
+  EXPECT_GT(counted(), 0);
+  EXPECT_LT(counted(), 1000) << "not what is announced, but what has come";
 }
 
-TEST(FrameReaderTest, TextIsUtf8) {
-  EXPECT_EQ(KindOf(Frame(0x81, "gr\xC3\xBC\xC3\x9F dich, \xF0\x9F\x91\x8B")), ReceivedKind::kText);
-  EXPECT_EQ(KindOf(Frame(0x81, "a long run of ASCII, and then \xFF")), ReceivedKind::kUnusual);
-  EXPECT_EQ(KindOf(Frame(0x81, "cut \xC3")), ReceivedKind::kUnusual);
-  EXPECT_EQ(KindOf(Frame(0x82, "\xFF")), ReceivedKind::kBinary);
-  // Before the rest has come.
-  const std::string wrong = Frame(0x81, "wrong \xFF and more");
-  EXPECT_EQ(KindOf(wrong.substr(0, wrong.size() - 3)), ReceivedKind::kUnusual);
+TEST_F(FrameReaderTest, InflatedBytesAreCountedToo) {
+  MessageDeflate deflate;
+  const std::string message(60'000, 'm');
+  const std::string frame = MaskedFrame(kDeflatedText, deflate.Deflated(message));
+  ASSERT_LT(frame.size(), 1000u);
+  EXPECT_THAT(Read(frame.substr(0, frame.size() - 1)), ElementsAre());
+  EXPECT_GE(counted(), 50'000 + static_cast<int64_t>(Inflater::kBytes));
+  EXPECT_THAT(Read(frame.substr(frame.size() - 1)), ElementsAre("text " + message));
+  EXPECT_EQ(counted(), 0);
+}
+
+TEST_F(FrameReaderTest, WithoutMemoryALongMessageIsGivenUp) {
+  memory_.Add(MemoryKind::kLogs, 2 << 20);
+  EXPECT_THAT(Read(MaskedFrame(kText, "whole ones are read")),
+              ElementsAre("text whole ones are read"));
+  const std::string short_one = MaskedFrame(kText, std::string(1000, 's'));
+  EXPECT_THAT(Read(short_one.substr(0, 500)), ElementsAre());
+  EXPECT_THAT(Read(short_one.substr(500)), ElementsAre("text " + std::string(1000, 's')));
+  EXPECT_THAT(Read(MaskedFrame(kText, std::string(60'000, 'l')).substr(0, 50'000)),
+              ElementsAre("error 1013"));
+  memory_.Add(MemoryKind::kLogs, -(2 << 20));
+}
+
+TEST_F(FrameReaderTest, TheLimitIsOnTheWholeMessage) {
+  const std::string half(kMax / 2, 'h');
+  EXPECT_THAT(Read(MaskedFrame(kFirstOfText, half) + MaskedFrame(kContinuation, half)),
+              ElementsAre("text " + half + half));
+  EXPECT_THAT(Read(MaskedFrame(kFirstOfText, half) + MaskedFrame(kContinuation, half + "x")),
+              ElementsAre("error 1009"));
+}
+
+TEST_F(FrameReaderTest, OfAMessageThatIsSkippedOnlyTheFramingCounts) {
+  EXPECT_THAT(Read(MaskedFrame(kFirstOfText, std::string(30'000, 'x'))), ElementsAre());
+  reader_.SkipMessages();
+  EXPECT_LT(counted(), 1000);
+  MessageDeflate deflate;
+  EXPECT_THAT(Read(MaskedFrame(kPing, "p") + MaskedFrame(kContinuation, "\xFF") +
+                   MaskedFrame(kText, std::string(2 * kMax, 'x')) +
+                   MaskedFrame(kDeflatedText, "\xFF") + MaskedFrame(kClose, "")),
+              ElementsAre("ping p", "close "));
+  EXPECT_EQ(counted(), 0);
+  EXPECT_THAT(Read(MaskedFrame(kContinuation, "of nothing")), ElementsAre("error 1002"));
 }
 
 }  // namespace

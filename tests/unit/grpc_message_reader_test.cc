@@ -97,6 +97,26 @@ TEST_F(GrpcMessageReaderTest, AnEmptyMessageIsAMessage) {
   EXPECT_FALSE(reader_.in_message());
 }
 
+TEST_F(GrpcMessageReaderTest, WhoWantsNoMoreTakesTheRest) {
+  const std::string bytes = Framed("one") + Framed("two") + Framed("three");
+  for (size_t cut = 0; cut <= 8; ++cut) {
+    SCOPED_TRACE(cut);  // "one" comes in one piece or in two
+    StartAnew();
+    Feed(std::string_view(bytes).substr(0, cut));
+    reader_.Feed(std::string_view(bytes).substr(cut));
+    if (cut < 8) {
+      ASSERT_EQ(reader_.Next(1000), "one");
+    }
+    const std::string rest(reader_.TakeRest());
+    EXPECT_EQ(rest, Framed("two") + Framed("three"));
+    EXPECT_FALSE(reader_.in_message());
+    EXPECT_EQ(reader_.Next(1000), std::nullopt);
+    messages_.clear();
+    Feed(rest);
+    EXPECT_THAT(messages_, ElementsAre("two", "three"));
+  }
+}
+
 TEST_F(GrpcMessageReaderTest, APieceOfNothingChangesNothing) {
   Feed("");
   EXPECT_FALSE(reader_.in_message());

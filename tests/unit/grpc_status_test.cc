@@ -1,6 +1,8 @@
 // What a call ends with, as gRPC's clients read it.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <map>
 #include <string>
 
 #include "google/rpc/error_details.pb.h"
@@ -54,6 +56,21 @@ TEST(GrpcStatusTest, EveryOtherOutcomeIsNamedInTheDetails) {
     EXPECT_EQ(error.reason(), info.name);
     EXPECT_EQ(error.domain(), "crier");
   }
+}
+
+TEST(GrpcStatusTest, TheMetadataSaysWhatToDo) {
+  const auto metadata_of = [](const GrpcStatus& status) {
+    google::rpc::Status details;
+    EXPECT_TRUE(details.ParseFromString(status.details));
+    google::rpc::ErrorInfo error;
+    EXPECT_TRUE(details.details(0).UnpackTo(&error));
+    return std::map<std::string, std::string>(error.metadata().begin(), error.metadata().end());
+  };
+  using Metadata = std::map<std::string, std::string>;
+  EXPECT_EQ(metadata_of(ToGrpcStatus(Outcome::kSlowConsumer)), (Metadata{{"advice", "retry_now"}}));
+  EXPECT_EQ(metadata_of(ToGrpcStatus(Outcome::kShutdown, {}, std::chrono::milliseconds(4210))),
+            (Metadata{{"advice", "retry_after_slot"}, {"retry_after_ms", "4210"}}));
+  EXPECT_EQ(metadata_of(ToGrpcStatus(Outcome::kPermissionDenied)), Metadata());
 }
 
 TEST(GrpcStatusTest, ADetailTakesThePlaceOfTheText) {

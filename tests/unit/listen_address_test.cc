@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
 #include <netinet/in.h>
 
 #include <cstring>
@@ -61,7 +62,37 @@ TEST(ListenAddressTest, AddressesAreShownAsTheyAreWritten) {
   for (const char* text : {"127.0.0.1:8000", "[::1]:8000", "0.0.0.0:1", "[::]:65535"}) {
     const auto resolved = Resolve(ParseListenAddresses(text)->front());
     ASSERT_TRUE(resolved.ok()) << resolved.status();
-    EXPECT_EQ(HostAndPortText(*resolved), text);
+    ASSERT_EQ(resolved->size(), 1u);
+    EXPECT_EQ(HostAndPortText(resolved->front()), text);
+  }
+}
+
+TEST(ListenAddressTest, ANameHasAllItsAddressesOnce) {
+  const auto resolved = Resolve(ParseListenAddresses("localhost:8000")->front());
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  std::vector<std::string> found;
+  for (const SocketAddress& address : *resolved) found.push_back(HostAndPortText(address));
+  // What the system's resolver knows of it, asked for one family at a time.
+  std::vector<std::string> expected;
+  for (const int family : {AF_INET, AF_INET6}) {
+    addrinfo hints{};
+    hints.ai_family = family;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* list = nullptr;
+    if (::getaddrinfo("localhost", nullptr, &hints, &list) != 0) continue;
+    expected.push_back(family == AF_INET ? "127.0.0.1:8000" : "[::1]:8000");
+    ::freeaddrinfo(list);
+  }
+  EXPECT_EQ(found, expected);
+}
+
+TEST(ListenAddressTest, ThePortOfAnAddressCanBeChanged) {
+  for (const char* host : {"192.0.2.7", "[2001:db8::7]"}) {
+    const auto resolved = Resolve(ParseListenAddresses(std::string(host) + ":0")->front());
+    ASSERT_TRUE(resolved.ok()) << resolved.status();
+    const SocketAddress changed = WithPort(resolved->front(), 8080);
+    EXPECT_EQ(PortOf(changed), 8080);
+    EXPECT_EQ(HostAndPortText(changed), std::string(host) + ":8080");
   }
 }
 

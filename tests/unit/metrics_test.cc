@@ -65,6 +65,7 @@ TEST_F(MetricsTest, EveryMetricOfTheProtocolIsThereWithItsTypeAndAHelpText) {
       {"crier_sessions", MetricType::Gauge},
       {"crier_sessions_lagging", MetricType::Gauge},
       {"crier_sessions_ended_total", MetricType::Counter},
+      {"crier_refusals_total", MetricType::Counter},
       {"crier_messages_received_total", MetricType::Counter},
       {"crier_events_delivered_total", MetricType::Counter},
       {"crier_events_skipped_total", MetricType::Counter},
@@ -73,7 +74,13 @@ TEST_F(MetricsTest, EveryMetricOfTheProtocolIsThereWithItsTypeAndAHelpText) {
       {"crier_writes_total", MetricType::Counter},
       {"crier_topics", MetricType::Gauge},
       {"crier_log_bytes", MetricType::Gauge},
+      {"crier_memory_bytes", MetricType::Gauge},
       {"crier_resumes_total", MetricType::Counter},
+      {"crier_handler_exceptions_total", MetricType::Counter},
+      {"crier_tls_handshakes_total", MetricType::Counter},
+      {"crier_grpc_violations_total", MetricType::Counter},
+      {"grpc_server_handled_total", MetricType::Counter},
+      {"grpc_server_handling_seconds", MetricType::Histogram},
       {"crier_connections", MetricType::Gauge},
       {"crier_connections_limit", MetricType::Gauge},
       {"crier_connections_refused_total", MetricType::Counter},
@@ -111,6 +118,10 @@ TEST_F(MetricsTest, ShardsAddUp) {
       .of(TransportKind::kGrpc)
       .ended[static_cast<size_t>(Outcome::kSlowConsumer)]
       .Add();
+  metrics_.shard(0)
+      .of(TransportKind::kWebSocket)
+      .refused[static_cast<size_t>(Outcome::kNoRecipient)]
+      .Add(2);
   metrics_.shard(1).events_skipped[static_cast<size_t>(SkipKind::kExpired)].Add(7);
 
   EXPECT_EQ(MetricOf("ws_connections", {}).gauge.value, 6);
@@ -121,7 +132,29 @@ TEST_F(MetricsTest, ShardsAddUp) {
       MetricOf("crier_sessions_ended_total", {{"transport", "grpc"}, {"outcome", "slow_consumer"}})
           .counter.value,
       1);
+  EXPECT_EQ(
+      MetricOf("crier_refusals_total", {{"transport", "websocket"}, {"outcome", "no_recipient"}})
+          .counter.value,
+      2);
   EXPECT_EQ(MetricOf("crier_events_skipped_total", {{"reason", "expired"}}).counter.value, 7);
+}
+
+TEST_F(MetricsTest, CallsAreCountedAsGrpcsDashboardsExpect) {
+  const std::map<std::string, std::string> publish = {
+      {"grpc_type", "unary"}, {"grpc_service", "crier.v1.Messaging"}, {"grpc_method", "Publish"}};
+  auto refused = publish;
+  refused["grpc_code"] = "ResourceExhausted";
+  EXPECT_EQ(GrpcMethodOf("/crier.v1.Messaging/Publish"), GrpcMethod::kPublish);
+  auto& counted = metrics_.shard(1).grpc_methods[static_cast<size_t>(GrpcMethod::kPublish)];
+  counted.handled[8].Add(3);
+  counted.handling_seconds.Observe(0.2);
+  EXPECT_EQ(MetricOf("grpc_server_handled_total", refused).counter.value, 3);
+  EXPECT_EQ(MetricOf("grpc_server_handling_seconds", publish).histogram.sample_count, 1u);
+  // Nothing of what a client writes becomes a label.
+  for (const char* path : {"", "/", "/crier.v1.Messaging/Publish2", "/crier.v1.Messaging.Publish",
+                           "crier.v1.Messaging/Publish", "/x/Publish"}) {
+    EXPECT_EQ(GrpcMethodOf(path), GrpcMethod::kUnknown) << path;
+  }
 }
 
 TEST_F(MetricsTest, HistogramBucketsAreCumulativeAcrossShards) {
@@ -147,13 +180,23 @@ TEST_F(MetricsTest, HistogramBucketsAreCumulativeAcrossShards) {
 TEST_F(MetricsTest, LabelsAreTheClosedSetsOfTheProtocol) {
   EXPECT_THAT(ValuesOf("crier_sessions", "transport"), ElementsAre("websocket", "grpc"));
   EXPECT_THAT(ValuesOf("crier_events_skipped_total", "reason"),
-              ElementsAre("slow_consumer", "expired", "new_epoch"));
+              ElementsAre("slow_consumer", "expired", "new_epoch", "unencodable"));
+  EXPECT_THAT(ValuesOf("crier_memory_bytes", "kind"),
+              ElementsAre("logs", "topics", "ids", "mailboxes", "sessions", "mail", "input",
+                          "output", "http2", "tls"));
+  EXPECT_THAT(ValuesOf("crier_tls_handshakes_total", "result"),
+              ElementsAre("full", "resumed", "failed"));
+  EXPECT_THAT(ValuesOf("crier_grpc_violations_total", "reason"),
+              ElementsAre("memory", "control_queue", "control_flood", "continuations",
+                          "header_list", "resets", "pings", "unread", "flow_control"));
   EXPECT_THAT(ValuesOf("crier_resumes_total", "result"),
               ElementsAre("complete", "gap", "new_epoch"));
-  EXPECT_THAT(ValuesOf("crier_connections_refused_total", "reason"),
-              UnorderedElementsAre("total", "per_address", "descriptors"));
+  EXPECT_THAT(
+      ValuesOf("crier_connections_refused_total", "reason"),
+      UnorderedElementsAre("total", "per_address", "descriptors", "rate", "rate_per_address"));
   EXPECT_EQ(ValuesOf("crier_sessions_ended_total", "outcome").size(),
             kTransportCount * kOutcomeCount);
+  EXPECT_EQ(ValuesOf("crier_refusals_total", "outcome").size(), kTransportCount * kOutcomeCount);
   EXPECT_EQ(ValuesOf("crier_messages_received_total", "action").size(),
             kTransportCount * kActionCount);
 }

@@ -23,6 +23,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 class OptionsTest : public ::testing::Test {
  protected:
@@ -54,10 +55,42 @@ class OptionsTest : public ::testing::Test {
   const absl::FlagSaver saver_;
 };
 
+TEST_F(OptionsTest, KeysAndPermissions) {
+  EXPECT_TRUE(Read().auth.keys.empty());
+  EXPECT_FALSE(Read().auth.rules.anonymous.has_value());
+  Set("auth_keys", "one.pem,two.txt");
+  Set("auth_jwks", "set.json");
+  Set("auth_issuer", "https://id.example");
+  Set("auth_leeway", "1m");
+  Set("auth_default", "publish=a direct");
+  Set("anonymous", "subscribe=");
+  const AuthOptions auth = Read().auth;
+  EXPECT_THAT(auth.keys.keys, ElementsAre("one.pem", "two.txt"));
+  EXPECT_EQ(auth.keys.jwks, "set.json");
+  EXPECT_EQ(auth.rules.issuer, "https://id.example");
+  EXPECT_EQ(auth.rules.leeway, 60);
+  EXPECT_TRUE(auth.rules.without_claims.direct);
+  EXPECT_TRUE(auth.rules.without_claims.MayPublish("a", ""));
+  ASSERT_TRUE(auth.rules.anonymous.has_value());
+  EXPECT_TRUE(auth.rules.anonymous->MaySubscribe("", ""));
+  EXPECT_THAT(ErrorOf("auth_default", "direkt"), HasSubstr("\"direkt\" is no permission"));
+  EXPECT_THAT(ErrorOf("anonymous", "publish=a*"), HasSubstr("within a segment"));
+  EXPECT_THAT(ErrorOf("auth_keys", "a,,b"), HasSubstr("empty name"));
+}
+
+TEST_F(OptionsTest, PermissionsMeanNothingWithoutKeys) {
+  for (const auto& [flag, value] :
+       {std::pair("auth_issuer", "x"), std::pair("auth_audience", "x"),
+        std::pair("auth_default", "all"), std::pair("anonymous", "all")}) {
+    EXPECT_THAT(ErrorOf(flag, value), HasSubstr("without --auth_keys or --auth_jwks"));
+  }
+}
+
 TEST_F(OptionsTest, TheDefaultsAreThoseOfTheProtocol) {
   const ServerOptions options = Read();
   EXPECT_EQ(options.http_listen, "127.0.0.1:8000");
   EXPECT_EQ(options.grpc_listen, "127.0.0.1:50051");
+  EXPECT_EQ(options.admin_listen, "127.0.0.1:50052");
   EXPECT_EQ(options.connections.total, 0u);
   EXPECT_EQ(options.connections.per_address, 0u);
   EXPECT_EQ(options.drain_time, seconds(10));
@@ -66,7 +99,7 @@ TEST_F(OptionsTest, TheDefaultsAreThoseOfTheProtocol) {
   EXPECT_EQ(options.engine.topic_log.bytes, 1u << 20);
   EXPECT_EQ(options.engine.topic_log.events, 10'000u);
   EXPECT_EQ(options.engine.topic_log.age, minutes(5));
-  EXPECT_EQ(options.engine.total_log_bytes, 256u << 20);
+  EXPECT_EQ(options.engine.memory_budget, 256u << 20);
   EXPECT_EQ(options.engine.mailbox.bytes, 256u << 10);
   EXPECT_EQ(options.engine.slow_consumer_policy, v1::SKIP);
   EXPECT_EQ(options.engine.max_topics_per_session, 128u);
@@ -75,7 +108,9 @@ TEST_F(OptionsTest, TheDefaultsAreThoseOfTheProtocol) {
   EXPECT_EQ(options.websocket.ping_interval, seconds(25));
   EXPECT_EQ(options.websocket.ping_timeout, seconds(10));
   EXPECT_EQ(options.websocket.idle_timeout, seconds(35));
-  EXPECT_TRUE(options.websocket.allowed_origins.empty());
+  EXPECT_EQ(options.websocket.allowed_origins.text(), "");
+  EXPECT_TRUE(options.websocket.allowed_hosts.empty());
+  EXPECT_TRUE(options.connections.trusted_proxies.empty());
   EXPECT_FALSE(options.websocket.enable_echo);
   EXPECT_FALSE(options.websocket.compression);
   EXPECT_EQ(options.grpc.max_streams_per_connection, 1024);
@@ -92,12 +127,15 @@ TEST_F(OptionsTest, FlagsAndStructsAgreeAboutTheDefaults) {
   EXPECT_EQ(options.engine.max_errors, engine.max_errors);
   EXPECT_EQ(options.engine.topic_log.events, engine.topic_log.events);
   EXPECT_EQ(options.engine.mailbox.events, engine.mailbox.events);
-  EXPECT_EQ(options.engine.total_log_bytes, engine.total_log_bytes);
+  EXPECT_EQ(options.engine.memory_budget, engine.memory_budget);
   EXPECT_EQ(options.websocket.max_body_bytes, websocket.max_body_bytes);
   EXPECT_EQ(options.websocket.max_message_bytes, websocket.max_message_bytes);
   EXPECT_EQ(options.websocket.idle_timeout, websocket.idle_timeout);
   EXPECT_EQ(options.grpc.max_receive_bytes, grpc.max_receive_bytes);
   EXPECT_EQ(options.grpc.max_metadata_bytes, grpc.max_metadata_bytes);
+  EXPECT_EQ(options.grpc.heartbeat_interval, grpc.heartbeat_interval);
+  EXPECT_EQ(options.grpc.max_connection_age, grpc.max_connection_age);
+  EXPECT_EQ(options.grpc.max_connection_age_grace, grpc.max_connection_age_grace);
 }
 
 TEST_F(OptionsTest, FlagsReachThePartsTheyAreFor) {
@@ -111,6 +149,8 @@ TEST_F(OptionsTest, FlagsReachThePartsTheyAreFor) {
   Set("max_sessions", "7");
   Set("max_sessions_per_address", "5");
   Set("allowed_origins", "https://example.org, http://localhost:3000");
+  Set("allowed_hosts", "*.example.org");
+  Set("trusted_proxies", "127.0.0.1, 10.0.0.0/8");
   Set("ping_interval", "1500ms");
   Set("ping_timeout", "500ms");
   Set("compression", "true");
@@ -126,8 +166,9 @@ TEST_F(OptionsTest, FlagsReachThePartsTheyAreFor) {
   EXPECT_EQ(options.engine.slow_consumer_policy, v1::CLOSE);
   EXPECT_EQ(options.connections.total, 7u);
   EXPECT_EQ(options.connections.per_address, 5u);
-  EXPECT_THAT(options.websocket.allowed_origins,
-              ElementsAre("https://example.org", "http://localhost:3000"));
+  EXPECT_EQ(options.websocket.allowed_origins.text(), "https://example.org,http://localhost:3000");
+  EXPECT_TRUE(options.websocket.allowed_hosts.Allows("chat.example.org"));
+  EXPECT_TRUE(options.connections.trusted_proxies.Contains("10.1.2.3"));
   EXPECT_EQ(options.websocket.ping_interval, milliseconds(1500));
   EXPECT_EQ(options.grpc.keepalive_time, milliseconds(1500));
   EXPECT_EQ(options.grpc.keepalive_timeout, milliseconds(500));
@@ -141,19 +182,74 @@ TEST_F(OptionsTest, AWrongValueIsNamedWithWhatWouldBeRight) {
   EXPECT_THAT(ErrorOf("shards", "257"), HasSubstr("from 0 to 256"));
   EXPECT_THAT(ErrorOf("max_body_bytes", "0"), HasSubstr("from 1 to 16MiB"));
   EXPECT_THAT(ErrorOf("max_errors", "0"), HasSubstr("from 1"));
-  EXPECT_THAT(ErrorOf("topic_log_bytes", "64KiB"), HasSubstr("--max_body_bytes, 64KiB"));
-  EXPECT_THAT(ErrorOf("mailbox_bytes", "64KiB"), HasSubstr("--max_body_bytes, 64KiB"));
-  EXPECT_THAT(ErrorOf("total_log_bytes", "512KiB"), HasSubstr("--topic_log_bytes"));
+  EXPECT_THAT(ErrorOf("shards", "-1"), HasSubstr("from 0 to 256"));
+  EXPECT_THAT(ErrorOf("max_sessions", "99999999999"), HasSubstr("from 0 to 1048576"));
   EXPECT_THAT(ErrorOf("topic_log_age", "0"), HasSubstr("from 1s to 24h"));
   EXPECT_THAT(ErrorOf("topic_log_age", "inf"), HasSubstr("from 1s to 24h"));
   EXPECT_THAT(ErrorOf("slow_consumer_policy", "drop"), HasSubstr("skip or close"));
   EXPECT_THAT(ErrorOf("ping_interval", "0"), HasSubstr("from 10ms"));
-  EXPECT_THAT(ErrorOf("idle_timeout", "20s"), HasSubstr("longer than --ping_interval (25s)"));
   EXPECT_THAT(ErrorOf("drain_time", "-1s"), HasSubstr("from 0 to 1h"));
   EXPECT_THAT(ErrorOf("allowed_origins", "example.org"), HasSubstr("SCHEME://HOST"));
-  EXPECT_THAT(ErrorOf("allowed_origins", "https://example.org/"), HasSubstr("without a path"));
+  EXPECT_THAT(ErrorOf("allowed_origins", "https://example.org/"), HasSubstr("has a path"));
+  EXPECT_THAT(ErrorOf("allowed_hosts", "https://example.org"), HasSubstr("only the name"));
+  EXPECT_THAT(ErrorOf("trusted_proxies", "10.0.0.0/33"), HasSubstr("10.0.0.0/8"));
+  EXPECT_THAT(ErrorOf("proxy_protocol", "true"), HasSubstr("--trusted_proxies="));
   EXPECT_THAT(ErrorOf("log_level", "loud"), HasSubstr("warning"));
   EXPECT_THAT(ErrorOf("grpc_max_streams_per_connection", "0"), HasSubstr("from 1"));
+}
+
+TEST_F(OptionsTest, TotalLogBytesIsAnOlderNameOfTheMemoryBudget) {
+  Set("total_log_bytes", "64MiB");
+  EXPECT_EQ(ReadOptions()->engine.memory_budget, 64u << 20);
+}
+
+TEST_F(OptionsTest, FlagsThatDoNotFitTogetherAreBothNamedWithTheOneThatWasGiven) {
+  EXPECT_THAT(ErrorOf("topic_log_bytes", "64KiB"),
+              AllOf(StartsWith("--topic_log_bytes=64KiB does not fit "),
+                    HasSubstr("--max_body_bytes=64KiB (its default)"), HasSubstr("twice")));
+  EXPECT_THAT(ErrorOf("mailbox_bytes", "64KiB"),
+              AllOf(StartsWith("--mailbox_bytes=64KiB does not fit "),
+                    HasSubstr("--max_body_bytes=64KiB (its default)")));
+  EXPECT_THAT(ErrorOf("max_body_bytes", "1MiB"),
+              AllOf(StartsWith("--max_body_bytes=1MiB does not fit "),
+                    HasSubstr("--topic_log_bytes=1MiB (its default)")));
+  EXPECT_THAT(ErrorOf("memory_budget", "512KiB"),
+              HasSubstr("--topic_log_bytes=1MiB (its default)"));
+  EXPECT_THAT(ErrorOf("topic_log_bytes", "512MiB"),
+              HasSubstr("--memory_budget=256MiB (its default)"));
+  EXPECT_THAT(ErrorOf("idle_timeout", "20s"),
+              AllOf(HasSubstr("--ping_interval=25s (its default)"), HasSubstr("longer")));
+  EXPECT_THAT(ErrorOf("ping_interval", "35s"),
+              AllOf(StartsWith("--ping_interval=35s does not fit "),
+                    HasSubstr("--idle_timeout=35s (its default)")));
+  Set("ping_interval", "30s");
+  EXPECT_THAT(ErrorOf("idle_timeout", "20s"), HasSubstr("--ping_interval=30s (given too)"));
+}
+
+// Also where its value is the default one.
+TEST_F(OptionsTest, AnErrorSaysWhereTheFlagWasGiven) {
+  Set("shards", "1000");
+  const auto error = [](const FlagOrigins& origins) {
+    return std::string(ReadOptions(origins).status().message());
+  };
+  EXPECT_THAT(error({{"shards", "crier.flags:3"}}), StartsWith("crier.flags:3: --shards=1000: "));
+  EXPECT_THAT(error({{"shards", ""}}), StartsWith("--shards=1000: "));
+  Set("shards", "1");
+  Set("max_body_bytes", "1MiB");
+  EXPECT_THAT(error({{"max_body_bytes", ""}, {"topic_log_bytes", "crier.flags:1"}}),
+              AllOf(StartsWith("crier.flags:1: --topic_log_bytes=1MiB does not fit "),
+                    HasSubstr("--max_body_bytes=1MiB (given too)")));
+}
+
+TEST_F(OptionsTest, ATransportWithoutAnAddressIsOff) {
+  Set("grpc_listen", " ");
+  EXPECT_EQ(Read().grpc_listen, "");
+  Set("http_listen", "");
+  const std::string error(ReadOptions().status().message());
+  EXPECT_THAT(error, AllOf(HasSubstr("--http_listen"), HasSubstr("--grpc_listen"),
+                           HasSubstr("both empty")));
+  Set("grpc_listen", "127.0.0.1:0");
+  EXPECT_EQ(Read().http_listen, "");
 }
 
 TEST_F(OptionsTest, EveryExampleInHelpIsAcceptedByItsFlag) {
@@ -182,7 +278,7 @@ TEST_F(OptionsTest, HelpShowsEveryFlagOfTheServerOnceWithItsDefault) {
     }
   }
   for (const auto& [name, flag] : absl::GetAllFlags()) {
-    if (!absl::EndsWith(flag->Filename(), "server/options.cc")) continue;
+    if (!absl::EndsWith(flag->Filename(), "options.cc")) continue;
     EXPECT_EQ(shown.erase(std::string(name)), 1u) << name << " belongs to no group";
   }
   EXPECT_TRUE(shown.empty()) << *shown.begin() << " is no flag";

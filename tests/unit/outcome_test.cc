@@ -23,11 +23,11 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-// RFC 6455, section 7.4: a code that may be sent in a close frame. 1004, 1005, 1006 and 1015 are
-// reserved; 3000 to 4999 belong to libraries and applications.
+// RFC 6455, section 7.4, and its registry at IANA: a code that may be sent in a close frame. 1004,
+// 1005, 1006 and 1015 are reserved; 3000 to 4999 belong to libraries and applications.
 bool MayBeSent(int code) {
   if (code >= 3000 && code <= 4999) return true;
-  return code >= 1000 && code <= 1011 && code != 1004 && code != 1005 && code != 1006;
+  return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
 }
 
 TEST(OutcomeTableTest, HasEveryOutcomeOnceAndInOrder) {
@@ -93,10 +93,11 @@ TEST(OutcomeTableTest, SaysWhatTheProtocolSays) {
       {"MESSAGE_TOO_BIG", {StatusCode::RESOURCE_EXHAUSTED, 1009, 1009, Advice::kDoNotRetry}},
       {"TOO_MANY_TOPICS", {StatusCode::RESOURCE_EXHAUSTED, 0, 0, Advice::kDoNotRetry}},
       {"RATE_LIMITED", {StatusCode::RESOURCE_EXHAUSTED, 0, 4429, Advice::kRetryAfterSlot}},
-      {"TOO_MANY_SESSIONS", {StatusCode::RESOURCE_EXHAUSTED, 4430, 4430, Advice::kRetryAfterSlot}},
+      {"TOO_MANY_SESSIONS", {StatusCode::UNAVAILABLE, 4430, 4430, Advice::kRetryAfterSlot}},
       {"SLOW_CONSUMER", {StatusCode::RESOURCE_EXHAUSTED, 4408, 4408, Advice::kRetryNow}},
       {"IDLE_TIMEOUT", {StatusCode::DEADLINE_EXCEEDED, 4409, 4409, Advice::kRetryNow}},
       {"DISCONNECTED_BY_ADMIN", {StatusCode::ABORTED, 4410, 4410, Advice::kNone}},
+      {"OVERLOADED", {StatusCode::RESOURCE_EXHAUSTED, 0, 1013, Advice::kRetryAfterSlot}},
       {"CONNECTION_LOST", {StatusCode::UNAVAILABLE, 1001, 1001, Advice::kRetryNow}},
       {"INTERNAL", {StatusCode::INTERNAL, 1011, 1011, Advice::kRetryAfterSlot}},
   };

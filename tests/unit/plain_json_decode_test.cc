@@ -23,6 +23,14 @@ TEST(PlainJsonDecodeTest, DirectComesBackWithItsBodyAndSender) {
             R"(publish { user_id: "7" action_type: DIRECT body: "1713910000000" })");
 }
 
+TEST(PlainJsonDecodeTest, AuthHasItsTokenInTheBody) {
+  EXPECT_EQ(Decoded(R"({"action_type":"auth","body":"a.b.c"})"), R"(auth { token: "a.b.c" })");
+  EXPECT_EQ(Decoded(R"({"action_type":"AUTH","body":"a.b.c","id":"1","user_id":"x"})"),
+            R"(auth { token: "a.b.c" id: "1" })");
+  EXPECT_EQ(Decoded(R"({"action_type":"auth"})"),
+            "INVALID_MESSAGE: \"body\" is missing; auth has to have one, a string");
+}
+
 TEST(PlainJsonDecodeTest, DirectMayNameItsReceiver) {
   EXPECT_EQ(Decoded(R"({"action_type":"direct","body":"x","to":"8","id":"m1"})"),
             R"(publish { id: "m1" action_type: DIRECT to: "8" body: "x" })");

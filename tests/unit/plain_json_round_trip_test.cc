@@ -7,8 +7,8 @@
 #include <random>
 #include <string>
 
+#include "server/base/utf8.h"
 #include "server/codec/plain_json.h"
-#include "server/codec/utf8.h"
 
 namespace crier {
 namespace {

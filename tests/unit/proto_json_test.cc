@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "server/codec/utf8.h"
+#include "server/base/utf8.h"
 
 namespace crier {
 namespace {

@@ -1,0 +1,48 @@
+// The unary methods of crier.v1.Admin. Its streams are admin_streams.h.
+#ifndef CRIER_SERVER_ADMIN_ADMIN_METHODS_H_
+#define CRIER_SERVER_ADMIN_ADMIN_METHODS_H_
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/admin/admin_access.h"
+#include "server/admin/admin_options.h"
+#include "server/engine/engine.h"
+#include "server/service/unary_methods.h"
+
+namespace crier {
+
+// All outlive the calls.
+struct AdminContext {
+  Engine* engine;
+  const AdminOptions* options;
+};
+
+// All of them.
+void AddAdminMethods(const AdminContext& context, UnaryMethods* methods);
+
+// The parts of that.
+void AddServerMethods(const AdminContext& context, UnaryMethods* methods);
+void AddSessionMethods(const AdminContext& context, UnaryMethods* methods);
+void AddTopicMethods(const AdminContext& context, UnaryMethods* methods);
+
+// Adds a method that only administrators may call. `handler` is called as handler(context, call,
+// request). The calls keep the client's address, for the log.
+template <class Request, class Response, class Handler>
+void AddAdminMethod(const AdminContext& context, UnaryMethods* methods, const char* name,
+                    Handler handler) {
+  methods->Add<Request, Response>(
+      absl::StrCat("/crier.v1.Admin/", name),
+      [context, handler](UnaryCall& call, Request request) {
+        if (const auto refusal = CheckAdmin(call.caller(), context.options->open)) {
+          return call.Fail(ErrorOf(*refusal));
+        }
+        handler(context, call, std::move(request));
+      },
+      UnaryMethods::Fields::kKeep);
+}
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_ADMIN_ADMIN_METHODS_H_

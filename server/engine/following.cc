@@ -1,0 +1,213 @@
+#include "server/engine/following.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "server/engine/engine.h"
+#include "server/engine/session.h"
+#include "server/engine/shard.h"
+
+namespace crier {
+
+Following::~Following() = default;
+
+Shard& Following::shard() const { return session().shard(); }
+
+int64_t Following::MemoryOf(std::string_view topic) {
+  constexpr size_t kSlot = 2 * (sizeof(std::pair<std::string, std::unique_ptr<Cursor>>) + 1);
+  return static_cast<int64_t>(sizeof(Cursor) + kSlot + topic.size());
+}
+
+void Following::Open(bool hold) {
+  Attach(&empty_topic_, "");
+  if (hold) empty_topic_.EnsureStart().hold = true;
+  Begin(&empty_topic_);
+}
+
+void Following::LetGo() {
+  if (empty_topic_.start_work() != nullptr) empty_topic_.start_work()->hold = false;
+  if (empty_topic_.state() != Cursor::State::kHeld) return;
+  empty_topic_.LetGo();
+  HasPlace(&empty_topic_);
+}
+
+void Following::Follow(std::string_view topic, v1::SlowConsumerPolicy policy,
+                       const v1::ResumePoint* resume, std::string_view ack_id) {
+  Cursor* cursor = FindMutable(topic);
+  const bool follows = cursor != nullptr;
+  if (!follows) {
+    auto& made = topics_[topic];
+    made = std::make_unique<Cursor>(&session(), policy);
+    cursor = made.get();
+    shard().memory().Add(MemoryKind::kSessions, MemoryOf(topic));
+  }
+  if (resume != nullptr) cursor->EnsureStart().resume = *resume;
+  if (!ack_id.empty()) cursor->EnsureStart().ack_ids.emplace_back(ack_id);
+  if (!follows) Attach(cursor, topic);
+  if (cursor->state() == Cursor::State::kStarting) {
+    Begin(cursor);
+  } else if (resume != nullptr) {
+    ApplyResume(cursor);
+  } else if (!cursor->awaits_slice()) {
+    HasPlace(cursor);
+  }
+}
+
+void Following::Unfollow(std::string_view topic, std::string_view ack_id) {
+  PublishResult position;
+  const auto found = topics_.find(topic);
+  if (found != topics_.end()) {
+    Cursor* cursor = found->second.get();
+    // What still waits for its place is answered first, with the place that there is.
+    if (cursor->start_work() != nullptr) Answer(cursor);
+    position.epoch = cursor->feed->epoch();
+    position.offset = cursor->next() - 1;
+    Detach(cursor);
+    shard().memory().Add(MemoryKind::kSessions, -MemoryOf(topic));
+    topics_.erase(found);
+  }
+  if (!ack_id.empty()) session().SendAck(ack_id, topic, position, session().user_id());
+}
+
+void Following::Leave() {
+  if (empty_topic_.feed != nullptr) Detach(&empty_topic_);
+  for (const auto& [topic, cursor] : topics_) {
+    Detach(cursor.get());
+    shard().memory().Add(MemoryKind::kSessions, -MemoryOf(topic));
+  }
+  topics_.clear();
+}
+
+void Following::Attach(Cursor* cursor, std::string_view topic) {
+  shard().feeds().Of(topic, session().outlet().encoding())->AddFollower(cursor);
+  TellFollower(topic, /*here=*/true);
+}
+
+void Following::Detach(Cursor* cursor) {
+  Feed* feed = cursor->feed;
+  session().outlet().Remove(cursor);
+  TellFollower(feed->topic(), /*here=*/false);
+  feed->RemoveFollower(cursor);
+  shard().feeds().GiveBack(feed);
+}
+
+void Following::TellFollower(std::string_view topic, bool here) {
+  if (session().user_id().empty()) return;
+  shard().mail().Send(shard().engine().HomeIndexOf(topic),
+                      FollowerMail{std::string(topic), session().user_id(), here});
+}
+
+void Following::TellUser() {
+  if (empty_topic_.feed == nullptr) return;  // Open does
+  TellFollower("", /*here=*/true);
+  for (const auto& [topic, cursor] : topics_) TellFollower(topic, /*here=*/true);
+}
+
+// --- Places.
+
+void Following::Begin(Cursor* cursor) {
+  if (cursor->state() != Cursor::State::kStarting || !cursor->feed->started()) return;
+  cursor->BeginAfter(cursor->feed->log().head());
+  if (cursor->start_work() != nullptr && cursor->start_work()->resume) {
+    ApplyResume(cursor);
+  } else if (cursor->start_work() != nullptr && cursor->start_work()->hold) {
+    cursor->Hold();
+    if (cursor->waiting_acks() == 0) cursor->FinishStart();
+  } else {
+    HasPlace(cursor);
+  }
+}
+
+void Following::ApplyResume(Cursor* cursor) {
+  const v1::ResumePoint point = *std::exchange(cursor->start_work()->resume, std::nullopt);
+  Feed* feed = cursor->feed;
+  session().outlet().Remove(cursor);
+  feed->Release(cursor);
+  const bool new_epoch = point.epoch() != feed->epoch() && point.epoch() != 0;
+  cursor->start_work()->reason = new_epoch ? v1::NEW_EPOCH : v1::EXPIRED;
+  cursor->MoveTo(point, feed->epoch(), feed->log());
+  const bool canonical = session().outlet().encoding() == &CanonicalEncoding();
+  if (cursor->state() == Cursor::State::kReplaying && !canonical) return AskForSlice(cursor);
+  // The canonical log is all that there is.
+  Resumed(cursor, canonical ? feed->log().tail() : cursor->next());
+  cursor->EndReplayWhereReached(feed->log());
+  HasPlace(cursor);
+}
+
+// Goes on at `oldest`, the oldest event kept, where that is not before the one that is due. Says
+// what will not come.
+void Following::Resumed(Cursor* cursor, uint64_t oldest) {
+  const auto reason = std::exchange(cursor->start_work()->reason, v1::GAP_REASON_UNSPECIFIED);
+  ResumeKind kind = ResumeKind::kComplete;
+  if (oldest > cursor->next()) kind = ResumeKind::kGap;
+  if (reason == v1::NEW_EPOCH) kind = ResumeKind::kNewEpoch;
+  if (kind != ResumeKind::kComplete) Skip(cursor, std::max(oldest, cursor->next()), reason);
+  shard().metrics().resumes[static_cast<size_t>(kind)].Add();
+}
+
+void Following::Skip(Cursor* cursor, uint64_t to, v1::GapReason reason) {
+  const SkippedRange range = cursor->SkipTo(to, reason);
+  const SkipKind kind = reason == v1::NEW_EPOCH ? SkipKind::kNewEpoch : SkipKind::kExpired;
+  shard().metrics().events_skipped[static_cast<size_t>(kind)].Add(range.count());
+  session().NoteGap(GapOf(*cursor, range));
+}
+
+void Following::AskForSlice(Cursor* cursor) {
+  cursor->AskedForSlice();
+  const Feed& feed = *cursor->feed;
+  shard().mail().Send(
+      shard().engine().HomeIndexOf(feed.topic()),
+      SliceAskedMail{feed.topic(), feed.encoding(), cursor->next(), session().id()});
+}
+
+void Following::OnSlice(const SliceMail& mail) {
+  Cursor* cursor = FindMutable(mail.topic);
+  // It may have been moved since, and asked for another.
+  if (cursor == nullptr || !cursor->awaits_slice() || cursor->next() != mail.from) return;
+  const Cursor::Start* work = cursor->start_work();
+  if (work != nullptr && work->reason != v1::GAP_REASON_UNSPECIFIED) {
+    Resumed(cursor, mail.first);
+  } else if (mail.first > cursor->next()) {
+    Skip(cursor, mail.first, v1::EXPIRED);
+  }
+  cursor->SetSlice(mail.slice, mail.last);
+  cursor->EndReplayWhereReached(cursor->feed->log());
+  if (cursor->wants_slice()) AskForSlice(cursor);
+  HasPlace(cursor);
+}
+
+// Answers who waits for that, and sends what there is.
+void Following::HasPlace(Cursor* cursor) {
+  if (cursor->start_work() != nullptr) Answer(cursor);
+  if (cursor->HasMore(cursor->feed->log())) session().MarkReady(cursor);
+}
+
+void Following::Answer(Cursor* cursor) {
+  PublishResult position;
+  position.epoch = cursor->feed->epoch();
+  position.offset = cursor->next() - 1;
+  for (const std::string& id : cursor->start_work()->ack_ids) {
+    session().SendAck(id, cursor->feed->topic(), position, session().user_id());
+  }
+  cursor->FinishStart();
+}
+
+std::vector<std::string> Following::Topics() const {
+  std::vector<std::string> topics;
+  topics.reserve(topics_.size());
+  for (const auto& [topic, cursor] : topics_) topics.push_back(topic);
+  return topics;
+}
+
+Cursor* Following::FindMutable(std::string_view topic) {
+  return const_cast<Cursor*>(std::as_const(*this).Find(topic));
+}
+
+const Cursor* Following::Find(std::string_view topic) const {
+  if (topic.empty()) return &empty_topic_;
+  const auto found = topics_.find(topic);
+  return found == topics_.end() ? nullptr : found->second.get();
+}
+
+}  // namespace crier

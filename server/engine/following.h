@@ -1,0 +1,89 @@
+// The topics that a session follows: its cursors, from the first frame that asks for one to its
+// end.
+#ifndef CRIER_SERVER_ENGINE_FOLLOWING_H_
+#define CRIER_SERVER_ENGINE_FOLLOWING_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crier/v1/message.pb.h"
+#include "server/base/string_map.h"
+#include "server/engine/cursor.h"
+#include "server/engine/mail.h"
+
+namespace crier {
+
+class Session;
+class Shard;
+
+// Runs on: the session's shard thread, all of it.
+class Following {
+ public:
+  // `session` owns this object. `policy`: of the empty topic.
+  Following(Session* session, v1::SlowConsumerPolicy policy) : empty_topic_(session, policy) {}
+  ~Following();
+  Following(const Following&) = delete;
+  Following& operator=(const Following&) = delete;
+
+  // Starts to follow the empty topic. `hold`: nothing of it is sent until LetGo, or until a resume
+  // point moves it.
+  void Open(bool hold);
+  void LetGo();
+
+  // Follows the topic, or moves the cursor that follows it to the resume point. An `ack_id` that is
+  // not empty gets its ack when the cursor has its place. REQUIRES: is_full() is false, or the
+  // topic is followed.
+  void Follow(std::string_view topic, v1::SlowConsumerPolicy policy, const v1::ResumePoint* resume,
+              std::string_view ack_id);
+  // REQUIRES: not the empty topic.
+  void Unfollow(std::string_view topic, std::string_view ack_id);
+  // All of them, for good.
+  void Leave();
+
+  bool Follows(std::string_view topic) const { return Find(topic) != nullptr; }
+  size_t count() const { return topics_.size(); }
+  // Without the empty one.
+  std::vector<std::string> Topics() const;
+  // Null: the topic is not followed.
+  const Cursor* Find(std::string_view topic) const;
+  Cursor& empty_topic() { return empty_topic_; }
+
+  // The session speaks for a user from now on.
+  void TellUser();
+
+  // --- For feeds, and for answers from a topic's home.
+
+  // The cursor's feed can be read.
+  void Begin(Cursor* cursor);
+  // The slice that the cursor of this topic asked for.
+  void OnSlice(const SliceMail& mail);
+  // Asks for the cursor's next slice.
+  void AskForSlice(Cursor* cursor);
+
+ private:
+  Session& session() const { return empty_topic_.session(); }
+  Shard& shard() const;
+  Cursor* FindMutable(std::string_view topic);
+  void Attach(Cursor* cursor, std::string_view topic);
+  void Detach(Cursor* cursor);
+  void TellFollower(std::string_view topic, bool here);
+  static int64_t MemoryOf(std::string_view topic);
+
+  void ApplyResume(Cursor* cursor);
+  void Resumed(Cursor* cursor, uint64_t oldest);
+  void Skip(Cursor* cursor, uint64_t to, v1::GapReason reason);
+  void HasPlace(Cursor* cursor);
+  void Answer(Cursor* cursor);
+
+  Cursor empty_topic_;
+  StringMap<std::unique_ptr<Cursor>> topics_;
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_ENGINE_FOLLOWING_H_

@@ -1,0 +1,103 @@
+// Shard: what it does with its mail, a function for each kind.
+#include <cassert>
+#include <utility>
+
+#include "server/engine/engine.h"
+#include "server/engine/shard.h"
+
+namespace crier {
+
+// Runs on: shard thread, all of it.
+class Shard::MailReader {
+ public:
+  MailReader(Shard* shard, size_t from) : shard_(*shard), from_(from) {}
+
+  void operator()(PublishMail& mail) { shard_.publish_desk().Take(std::move(mail.publication)); }
+  void operator()(PublishedMail& mail) {
+    if (mail.reply.done) return mail.reply.done(mail.result);
+    if (Session* session = Find(mail.reply.session.id))
+      session->OnPublished(mail.reply, mail.result);
+  }
+  void operator()(DeliverMail& mail) {
+    Session* session = Find(mail.session);
+    if (session == nullptr) return;
+    if (mail.answer) {
+      session->Answer(*mail.event, mail.received_at);
+    } else {
+      session->Deliver(*mail.event, mail.received_at);
+    }
+  }
+  void operator()(HoldMail& mail) {
+    Session* session = Find(mail.session);
+    if (session == nullptr) return;
+    if (mail.hold) {
+      session->HoldReading();
+    } else {
+      session->ReleaseReading();
+    }
+  }
+
+  void operator()(FollowMail& mail) {
+    FeedStart start = shard_.topics().AddFeed(mail.topic, from_, mail.encoding);
+    shard_.mail().Send(
+        from_, FollowedMail{std::move(mail.topic), mail.encoding, mail.ticket, std::move(start)});
+  }
+  void operator()(FollowedMail& mail) {
+    shard_.feeds().Start(mail.topic, mail.encoding, mail.ticket, mail.start);
+  }
+  void operator()(UnfollowMail& mail) {
+    shard_.topics().RemoveFeed(mail.topic, from_, mail.encoding);
+  }
+  void operator()(LogMovedMail& mail) {
+    shard_.feeds().Apply(mail.topic, mail.encoding, mail.epoch, mail.delta);
+  }
+  void operator()(HandedMail& mail) {
+    shard_.topics().Handed(mail.topic, from_, mail.encoding, mail.through);
+  }
+  void operator()(SliceAskedMail& mail) { shard_.topics().AskForSlice(from_, std::move(mail)); }
+  void operator()(SliceMail& mail) {
+    if (Session* session = Find(mail.session)) session->following().OnSlice(mail);
+  }
+
+  void operator()(HistoryAskedMail& mail) {
+    HistoryRange range = shard_.topics().History(mail.question);
+    shard_.mail().Send(from_, HistoryMail{std::move(mail.question.done), std::move(range)});
+  }
+  void operator()(HistoryMail& mail) { mail.done(std::move(mail.range)); }
+
+  void operator()(UserMail& mail) {
+    const SessionRef ref{.shard = from_, .id = mail.session};
+    if (mail.here) {
+      shard_.directory().Add(mail.user, ref);
+    } else {
+      shard_.directory().Remove(mail.user, ref);
+    }
+  }
+  void operator()(FollowerMail& mail) { shard_.topics().SetFollower(mail); }
+  void operator()(PresenceAskedMail& mail) {
+    auto answer = std::make_shared<const v1::Event>(shard_.topics().Presence(mail));
+    shard_.mail().Send(from_, PresenceMail{mail.session, std::move(answer)});
+  }
+  void operator()(PresenceMail& mail) {
+    Session* session = Find(mail.session);
+    if (session == nullptr) return;
+    session->Answer(*mail.event, shard_.clock().Now());
+    session->Await(-Session::kPresenceBytes);
+  }
+
+  void operator()(CreditMail& mail) { shard_.mail().Credit(from_, mail.bytes); }
+
+ private:
+  Session* Find(uint64_t session) { return shard_.sessions().Find(session); }
+
+  Shard& shard_;
+  const size_t from_;
+};
+
+void Shard::Receive(size_t from, Mail mail) {
+  // Runs on: shard thread
+  assert(IsCurrent());
+  std::visit(MailReader(this, from), mail);
+}
+
+}  // namespace crier
