@@ -4,7 +4,6 @@
 // The input is a list of steps (Fuzzer::Step), so that most of what comes up is whole frames of
 // open streams. The server is real, with one shard that this thread drives, and has a socket pair.
 #include <nghttp2/nghttp2.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -12,7 +11,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,7 +18,6 @@
 #include <vector>
 
 #include "crier/v1/messaging.pb.h"
-#include "server/engine/engine.h"
 #include "server/grpc/grpc_connections.h"
 #include "server/grpc/health_service.h"
 #include "server/grpc/http2_connection.h"
@@ -28,18 +25,15 @@
 #include "server/grpc/messaging_service.h"
 #include "server/grpc/reflection_service.h"
 #include "server/grpc/unary_service.h"
-#include "server/metrics/metrics.h"
 #include "server/net/connection_table.h"
 #include "server/service/messaging_methods.h"
+#include "tests/fuzz/driven_engine.h"
+#include "tests/fuzz/fuzz_input.h"
 
 namespace {
 
-using namespace crier;  // NOLINT: a program of one file
-
-// assert is off in optimised builds, which is how fuzzers are built.
-void Require(bool condition) {
-  if (!condition) std::abort();
-}
+using namespace crier;        // NOLINT: a program of one file
+using namespace crier::fuzz;  // NOLINT
 
 constexpr std::string_view kPaths[] = {
     "/crier.v1.Messaging/Connect",
@@ -52,27 +46,10 @@ constexpr std::string_view kPaths[] = {
     "/nobody.Knows/This",
 };
 
-class StillClock final : public Clock {
- public:
-  TimePoint Now() const override { return now_; }
-  int64_t WallNanos() const override { return now_.time_since_epoch().count(); }
-  void Advance(Duration by) { now_ += by; }
-
- private:
-  TimePoint now_{std::chrono::hours(1)};
-};
-
-EngineOptions OneShard() {
-  EngineOptions options;
-  options.shards = 1;
-  return options;
-}
-
-class Server {
+class Server : public DrivenEngine {
  public:
   Server() {
-    spdlog::set_level(spdlog::level::off);
-    AddMessagingMethods(&engine_, &unary_);
+    AddMessagingMethods(&engine(), &unary_);
     RegisterUnary(unary_, &methods_);
     messaging_.Register(&methods_);
     health_.Register(&methods_);
@@ -88,65 +65,19 @@ class Server {
     Http2Connection::Start(&connections_,
                            {.fd = std::move(fd), .peer = "", .place = std::move(*place)});
   }
-  void Poll() {
-    while (shard().Poll() > 0) {
-    }
-  }
-  void Pass(Duration time) {
-    for (; time > Duration::zero(); time -= kTickInterval) {
-      clock_.Advance(kTickInterval);
-      engine_.Tick();
-    }
-    Poll();
-  }
-  Shard& shard() { return engine_.shard(0); }
-  GrpcConnections& connections() { return connections_; }
   int64_t kept() {
-    int64_t sum = 0;
-    for (const MemoryKind kind : {MemoryKind::kInput, MemoryKind::kOutput, MemoryKind::kHttp2}) {
-      sum += metrics_.shard(0).memory[static_cast<size_t>(kind)].value();
-    }
-    return sum;
+    return DrivenEngine::kept({MemoryKind::kInput, MemoryKind::kOutput, MemoryKind::kHttp2});
   }
-  int64_t sessions() { return metrics_.shard(0).of(TransportKind::kGrpc).sessions.value(); }
+  GrpcConnections& connections() { return connections_; }
 
  private:
-  StillClock clock_;
-  Metrics metrics_{1};
-  Engine engine_{OneShard(), clock_, &metrics_};
   ConnectionTable table_{{}};
   GrpcOptions options_;
   UnaryMethods unary_;
   MessagingService messaging_;
   HealthService health_{1};
   MethodTable methods_;
-  GrpcConnections connections_{&engine_.shard(0), &options_, &methods_};
-};
-
-// Takes numbers from the input. Zeros behind its end.
-class Input {
- public:
-  Input(const uint8_t* data, size_t size) : left_(reinterpret_cast<const char*>(data), size) {}
-  bool empty() const { return left_.empty(); }
-  uint8_t Byte() {
-    if (left_.empty()) return 0;
-    const char byte = left_.front();
-    left_.remove_prefix(1);
-    return static_cast<uint8_t>(byte);
-  }
-  uint32_t Number() {
-    uint32_t number = 0;
-    for (int i = 0; i < 4; ++i) number = number << 8 | Byte();
-    return number;
-  }
-  std::string_view Bytes() {
-    const std::string_view bytes = left_.substr(0, Byte());
-    left_.remove_prefix(std::min(left_.size(), bytes.size()));
-    return bytes;
-  }
-
- private:
-  std::string_view left_;
+  GrpcConnections connections_{&shard(), &options_, &methods_};
 };
 
 void AppendString(std::string_view text, std::string* block) {
@@ -169,7 +100,7 @@ void AppendField(char form, std::string_view name, std::string_view value, std::
 
 class Fuzzer {
  public:
-  Fuzzer(Server* server, Input input) : server_(*server), input_(input) {
+  Fuzzer(Server* server, FuzzInput input) : server_(*server), input_(input) {
     int fds[2];
     Require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
     fd_ = UniqueFd(fds[0]);
@@ -187,7 +118,7 @@ class Fuzzer {
     // The server may be waiting for the end of one that it has closed itself.
     server_.Pass(std::chrono::seconds(4));
     Require(server_.kept() == 0);
-    Require(server_.sessions() == 0);
+    Require(server_.sessions(TransportKind::kGrpc) == 0);
     Require(server_.connections().size() == 0);
   }
 
@@ -198,7 +129,7 @@ class Fuzzer {
         std::string settings;
         for (int i = input_.Byte() % 4; i >= 0; --i) {
           settings += {'\0', static_cast<char>(input_.Byte() % 10)};
-          AppendNumber(Choose({0, 1, 100, 65'535, 1 << 30, input_.Number()}), &settings);
+          AppendNumber(input_.Choose({0, 1, 100, 65'535, 1 << 30, input_.Number()}), &settings);
         }
         return Frame(NGHTTP2_SETTINGS, 0, 0, settings);
       }
@@ -211,7 +142,7 @@ class Fuzzer {
       }
       case 4: {
         std::string block = HeadOf(kPaths[input_.Byte() % std::size(kPaths)]);
-        const std::string large(Choose({100, 5000, 9000, 65'536, 70'000, 300'000}), 'x');
+        const std::string large(input_.Choose({100, 5000, 9000, 65'536, 70'000, 300'000}), 'x');
         const bool is_name = input_.Byte() % 2 != 0;
         const char form = input_.Byte() % 2 != 0 ? '\x40' : '\0';
         AppendField(form, is_name ? large : "x", is_name ? "x" : large, &block);
@@ -227,7 +158,7 @@ class Fuzzer {
         return Frame(NGHTTP2_DATA, input_.Byte() & 9, Stream(), input_.Bytes());
       case 9: {
         std::string number;
-        AppendNumber(Choose({0, 1, 1000, 1 << 20, INT32_MAX, input_.Number()}), &number);
+        AppendNumber(input_.Choose({0, 1, 1000, 1 << 20, INT32_MAX, input_.Number()}), &number);
         return Frame(NGHTTP2_WINDOW_UPDATE, 0, input_.Byte() % 2 != 0 ? Stream() : 0, number);
       }
       case 10:
@@ -245,9 +176,6 @@ class Fuzzer {
     }
   }
 
-  uint32_t Choose(std::initializer_list<uint32_t> choices) {
-    return *(choices.begin() + input_.Byte() % choices.size());
-  }
   int32_t NewStream() { return std::exchange(next_stream_, next_stream_ + 2); }
   // Mostly one that was opened.
   int32_t Stream() { return 1 + 2 * static_cast<int32_t>(input_.Byte() % (next_stream_ / 2 + 1)); }
@@ -267,7 +195,7 @@ class Fuzzer {
     v1::PublishRequest publish;
     v1::HistoryRequest history;
     std::string message;
-    const std::string body(Choose({1, 1000, 60'000}), 'b');
+    const std::string body(input_.Choose({1, 1000, 60'000}), 'b');
     switch (input_.Byte() % 7) {
       case 0:
         frame.mutable_subscribe()->set_topic("topic");
@@ -313,7 +241,7 @@ class Fuzzer {
 
   // The block in frames of at most 16 KiB, or smaller ones.
   void Headers(int32_t stream, std::string_view block) {
-    const size_t most = Choose({16'384, 16'384, 100, 1000});
+    const size_t most = input_.Choose({16'384, 16'384, 100, 1000});
     uint8_t type = NGHTTP2_HEADERS;
     uint8_t flags = input_.Byte() & NGHTTP2_FLAG_END_STREAM;
     do {
@@ -373,7 +301,7 @@ class Fuzzer {
   }
 
   Server& server_;
-  Input input_;
+  FuzzInput input_;
   UniqueFd fd_;
   int32_t next_stream_ = 1;
   bool closed_ = false;
@@ -385,6 +313,6 @@ class Fuzzer {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static Server* const server = new Server;
-  Fuzzer(server, Input(data, size)).Run();
+  Fuzzer(server, FuzzInput(data, size)).Run();
   return 0;
 }
