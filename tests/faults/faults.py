@@ -1,0 +1,146 @@
+"""What the tests of faults share: how long and how strict they are, waiting, and load.
+
+From the environment (scripts/faults sets them):
+  FAULTS_SEED     where random choices begin (default: 1)
+  FAULTS_SECONDS  how long a case goes on (default: its short form, for CI)
+  FAULTS_STRICT   1: limits of time are those of a quiet machine
+"""
+
+import asyncio
+import os
+import random
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+# pylint: disable=wrong-import-position
+import support
+
+# Everything is on this machine.
+for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[name]
+
+SEED = int(os.environ.get("FAULTS_SEED", "1"))
+SECONDS = float(os.environ.get("FAULTS_SECONDS", "0"))
+STRICT = os.environ.get("FAULTS_STRICT") == "1"
+DEADLINE = 30  # seconds that any condition may take: CI's machine is shared
+
+
+def chance(what):
+    """A source of random choices that is the same for the same seed."""
+    return random.Random(f"{SEED} {what}")
+
+
+def pid_path(server, name):
+    return Path(f"/proc/{server.process.pid}/{name}")
+
+
+def descriptors(server):
+    return len(os.listdir(pid_path(server, "fd")))
+
+
+def status_kib(server, name):
+    """A line of /proc/PID/status, such as VmRSS."""
+    for line in pid_path(server, "status").read_text(encoding="utf-8").splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+    raise AssertionError(f"no {name}")
+
+
+def metrics(server, prefix):
+    """The sum of all metrics whose names begin so."""
+    return sum(float(line.rsplit(" ", 1)[1]) for line in server.get("/metrics").splitlines()
+               if line.startswith(prefix))
+
+
+async def until(what, condition):
+    """Waits until condition() is true, which may be a coroutine function, and returns what it gave."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        value = condition()
+        if asyncio.iscoroutine(value):
+            value = await value
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {DEADLINE} s in vain: {what() if callable(what) else what}")
+        await asyncio.sleep(0.01)
+
+
+class Load:
+    """Peers that publish to their topics, each about `rate` messages a second, as long as they have a
+    session. One in ten is sent twice with the same id."""
+
+    def __init__(self, peers, rate, seed):
+        self.peers, self.rate, self.chance = peers, rate, seed
+        self._on = True
+        self._tasks = [asyncio.create_task(self._publish(peer)) for peer in peers]
+
+    async def _publish(self, peer):
+        while self._on:
+            await asyncio.sleep(self.chance.expovariate(self.rate))
+            # A sender that waits for answers: what is open is bounded.
+            if len(peer.open) < 50:
+                await peer.publish(self.chance.choice(peer.topics),
+                                   repeat=2 if self.chance.random() < 0.1 else 1,
+                                   padding=self.chance.choice([0, 10, 1000]))
+
+    async def stop(self):
+        self._on = False
+        await asyncio.gather(*self._tasks)
+
+
+async def ready(peers):
+    def waiting():
+        for peer in peers:
+            if peer.problem:
+                raise peer.problem
+        return [f"{peer.name} ({peer.last_end})" for peer in peers if not peer.ready.is_set()]
+    await until(lambda: f"sessions of {', '.join(waiting())}", lambda: not waiting())
+
+
+async def settle(peers, history):
+    """Waits until nothing is on its way any more: every answer came, and each peer stands at the last
+    offset that any peer knows of. Where that does not come, the history tells what is wrong."""
+    def settled():
+        for peer in peers:
+            if peer.problem:
+                raise peer.problem
+        heads = {}
+        for kind, *record in history.records[settled.seen:]:
+            if kind == "acked" and record[4] > 0:
+                settled.last[record[2]] = (record[3], record[4])
+        settled.seen = len(history.records)
+        for topic, place in list(settled.last.items()) + [
+                (topic, place) for peer in peers for topic, place in peer.places.items()]:
+            heads[topic] = max(heads.get(topic, place), place)
+        return all(peer.ready.is_set() and not peer.open and
+                   all(peer.places.get(topic, heads.get(topic)) == heads.get(topic)
+                       for topic in peer.topics) for peer in peers)
+    settled.seen, settled.last = 0, {}
+    try:
+        await until("everything to arrive", settled)
+    except AssertionError:
+        pass
+    for peer in peers:
+        peer.finish()
+
+
+class FaultCase(unittest.IsolatedAsyncioTestCase):
+    def setUp(self):
+        print(f"seed {SEED}", flush=True)
+
+    def assert_right(self, history):
+        """Nothing is lost untold, duplicated, reordered or invented. Says what was counted; a history
+        with a fault is kept in a file."""
+        verdict = history.check()
+        words = ", ".join(f"{kind} {history.count(kind)}"
+                          for kind in ("sent", "acked", "received", "direct", "gap", "ended"))
+        print(f"history: {words}: {str(verdict).splitlines()[0]}", flush=True)
+        if not verdict.clean:
+            with tempfile.NamedTemporaryFile("w", prefix="history-", delete=False) as file:
+                history.save(file.name)
+            self.fail(f"{verdict}\nThe history is in {file.name}; tests/faults/history.py checks it")
