@@ -21,7 +21,6 @@ import support
 from dialects import DIALECTS, LINKS, SessionEnded
 from history import History
 from model import v1
-from peer import Peer
 
 TOPIC = "room"
 HOUR = 3600
@@ -98,12 +97,12 @@ class ClockTest(faults.FaultCase):
         server = self.enterContext(support.Crierd(
             f"--auth_keys={self.secret}", "--log_level=off", "--ping_interval=1s",
             "--ping_timeout=20s", "--handshake_timeout=20s", env=self.clock.environment))
-        peers = [Peer(f"{dialect}-{number}", dialect, server, history, [TOPIC],
+        peers = [self.peer(f"{dialect}-{number}", dialect, server, history, [TOPIC],
                       self.token(f"{dialect}-{number}", 10 * HOUR))
                  for dialect in DIALECTS for number in (1, 2)]
         # Tokens that end in ten minutes: by the clock that jumps, at once.
         brief = {dialect: self.token(f"brief-{dialect}", 600) for dialect in DIALECTS}
-        leaving = [Peer(f"brief-{dialect}", dialect, server, history, [TOPIC], brief[dialect])
+        leaving = [self.peer(f"brief-{dialect}", dialect, server, history, [TOPIC], brief[dialect])
                    for dialect in DIALECTS]
         await faults.ready(peers + leaving)
         watch = await LINKS["proto"].open(server, "watch", self.token("watch", 10 * HOUR))
@@ -118,7 +117,7 @@ class ClockTest(faults.FaultCase):
             await faults.until(f"{peer.name}'s token to end its session",
                                lambda peer=peer: peer.last_end is not None)
         for transport in ("websocket", "grpc"):
-            name = f'crier_sessions_ended_total{{transport="{transport}",outcome="TOKEN_EXPIRED"}}'
+            name = f'crier_sessions_ended_total{{transport="{transport}",outcome="token_expired"}}'
             await faults.until(name, lambda name=name: server.metric(name) > 0)
         for peer in leaving:
             await peer.stop()
@@ -161,7 +160,7 @@ class ClockTest(faults.FaultCase):
         history = History()
         server = self.enterContext(support.Crierd("--topic_log_age=2s", "--log_level=off",
                                                   env=self.clock.environment))
-        peer = Peer("a", "proto", server, history, [TOPIC])
+        peer = self.peer("a", "proto", server, history, [TOPIC])
         await faults.ready([peer])
         watch = await LINKS["proto"].open(server, "watch")
         self.addAsyncCleanup(watch.close)

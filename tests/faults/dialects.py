@@ -104,9 +104,10 @@ class PlainLink(WebSocketLink):
             keys = {"action_type": "auth", "body": message.token, "id": message.id}
         else:
             raise ValueError(f"the plain dialect has no {kind}")
-        if getattr(message, "topic", ""):
-            keys["topic"] = message.topic
-        return json.dumps({key: value for key, value in keys.items() if value != "" or key == "body"})
+        keys["topic"] = getattr(message, "topic", "")
+        # The empty topic has to be named where it is followed.
+        needed = ("body",) if kind == "publish" else ("topic",)
+        return json.dumps({key: value for key, value in keys.items() if value != "" or key in needed})
 
     def decode(self, message):
         keys = json.loads(message)
@@ -146,6 +147,7 @@ class GrpcLink:
     @classmethod
     async def open(cls, server, user, token=None):
         link = cls()
+        link.writing = asyncio.Lock()  # gRPC's library loses one of two writes at once
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0),
                    ("grpc.max_receive_message_length", -1)]
         trust = getattr(server, "trust", None)
@@ -164,7 +166,8 @@ class GrpcLink:
 
     async def send(self, frame):
         try:
-            await self.call.write(frame)
+            async with self.writing:
+                await self.call.write(frame)
         except (grpc.RpcError, asyncio.InvalidStateError) as error:
             raise SessionEnded(str(error)) from error
 

@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 # pylint: disable=wrong-import-position
 import support
+from peer import Peer
 
 # Everything is on this machine.
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
@@ -62,7 +63,10 @@ async def until(what, condition):
     while True:
         value = condition()
         if asyncio.iscoroutine(value):
-            value = await value
+            try:
+                value = await asyncio.wait_for(value, end - time.monotonic())
+            except asyncio.TimeoutError:
+                value = None
         if value:
             return value
         if time.monotonic() > end:
@@ -132,6 +136,19 @@ async def settle(peers, history):
 class FaultCase(unittest.IsolatedAsyncioTestCase):
     def setUp(self):
         print(f"seed {SEED}", flush=True)
+
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)  # the test case switches it on, and it is slow
+        self._peers = []
+
+    async def asyncTearDown(self):
+        for peer in self._peers:  # those of a test that has failed
+            await peer.abandon()
+
+    def peer(self, *arguments, **more):
+        """A Peer that does not outlive the test."""
+        self._peers.append(Peer(*arguments, **more))
+        return self._peers[-1]
 
     def assert_right(self, history):
         """Nothing is lost untold, duplicated, reordered or invented. Says what was counted; a history

@@ -18,7 +18,6 @@ from pathlib import Path
 import faults
 import support
 from history import History
-from peer import Peer
 
 TOPIC = "room"
 FLAGS = ["--ping_interval=1s", "--ping_timeout=1s", "--idle_timeout=3s", "--heartbeat_interval=1s",
@@ -63,7 +62,7 @@ class HalfOpenTest(faults.FaultCase):
         history = History()
         with support.Crierd(*FLAGS, *flags) as server, \
                 tempfile.TemporaryDirectory() as folder:
-            near = [Peer(user, user.split("-")[1], server, history, [TOPIC]) for user in NEAR_USERS]
+            near = [self.peer(user, user.split("-")[1], server, history, [TOPIC]) for user in NEAR_USERS]
             await faults.ready(near)
             load = faults.Load(near, 15, faults.chance("half-open"))
             descriptors = faults.descriptors(server)
@@ -95,16 +94,14 @@ class HalfOpenTest(faults.FaultCase):
             self.assert_right(History.merged([history, History.load(f"{folder}/far")]))
 
     async def cut_once(self, server, near, descriptors, cut, mend):
-        everybody = (len(NEAR_USERS + FAR_USERS), sorted(NEAR_USERS + FAR_USERS))
-        only_near = (len(NEAR_USERS), sorted(NEAR_USERS))
-        await faults.until("everybody to be there", self.there(near[0], everybody))
+        everybody, only_near = sorted(NEAR_USERS + FAR_USERS), sorted(NEAR_USERS)
+        await self.until_there("everybody to be there", near[0], everybody)
         ended = self.ended(server)
         cut()
         begin = time.monotonic()
-        await faults.until("the presence of those who are gone to end",
-                           self.there(near[0], only_near))
+        await self.until_there("no ghost", near[0], only_near)
         # On the other transport too, and in every other way.
-        await faults.until("the same over gRPC", self.there(near[1], only_near))
+        await self.until_there("no ghost over gRPC", near[1], only_near)
         print(f"no ghost after {time.monotonic() - begin:.1f} s", flush=True)
         await faults.until("their descriptors back",
                            lambda: faults.descriptors(server) <= descriptors)
@@ -115,18 +112,24 @@ class HalfOpenTest(faults.FaultCase):
         await faults.until("NO_RECIPIENT for each",
                            lambda: near[0].history.count("refused") == refused + len(FAR_USERS))
         mend()
-        await faults.until("everybody to be back", self.there(near[0], everybody))
+        await self.until_there("everybody to be back", near[0], everybody)
 
     @staticmethod
-    def there(peer, whom):
-        async def same():
-            return await peer.presence(TOPIC) == whom
-        return same
+    async def until_there(what, peer, users):
+        """Each of them follows the topic, with one session."""
+        seen = None
+
+        async def there():
+            nonlocal seen
+            seen = await peer.presence(TOPIC)
+            return seen == (len(users), users)
+        await faults.until(lambda: f"{what}; there are {seen}, and {peer.name} has "
+                                   f"{peer.problem or 'no problem'}", there)
 
     @staticmethod
     def ended(server):
         return sum(server.metric(
-            f'crier_sessions_ended_total{{transport="{transport}",outcome="IDLE_TIMEOUT"}}')
+            f'crier_sessions_ended_total{{transport="{transport}",outcome="idle_timeout"}}')
             for transport in ("websocket", "grpc"))
 
     async def test_a_process_that_is_stopped(self):

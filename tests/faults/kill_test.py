@@ -9,7 +9,6 @@ import faults
 import support
 from dialects import DIALECTS
 from history import History
-from peer import Peer
 
 KILLS = 3  # in the short form
 TOPICS = ["", "room-1", "room-2"]
@@ -30,7 +29,7 @@ class KillTest(faults.FaultCase):
     async def test_what_is_lost_with_the_process_is_told(self):
         chance, history, lives = faults.chance("kill"), History(), Lives()
         self.addCleanup(lambda: lives.crierd.kill())
-        peers = [Peer(f"{dialect}-{number}", dialect, lives, history, TOPICS)
+        peers = [self.peer(f"{dialect}-{number}", dialect, lives, history, TOPICS)
                  for dialect in DIALECTS for number in (1, 2)]
         await faults.ready(peers)
         load = faults.Load(peers, 25, chance)

@@ -16,7 +16,6 @@ import faults
 import support
 from dialects import DIALECTS
 from history import History
-from peer import Peer
 
 BUDGET = 16 << 20
 # What a process of this budget may need beyond it: the program itself, what its allocator keeps, buffers of
@@ -134,7 +133,7 @@ class MemoryLimitTest(faults.FaultCase):
         resource.prlimit(server.process.pid, resource.RLIMIT_DATA, (limit, limit))
         print(f"RLIMIT_DATA {limit >> 20} MiB", flush=True)
         history = History()
-        peers = [Peer(f"healthy-{dialect}", dialect, server, history, ["healthy"])
+        peers = [self.peer(f"healthy-{dialect}", dialect, server, history, ["healthy"])
                  for dialect in DIALECTS]
         await faults.ready(peers)
         load = faults.Load(peers, 5, faults.chance("memory"))
@@ -160,7 +159,7 @@ class MemoryLimitTest(faults.FaultCase):
         most, slowest, begin = 0, 0, time.monotonic()
 
         def overloaded():
-            return server.metric('crier_refusals_total{outcome="OVERLOADED"}')
+            return server.metric('crier_refusals_total{transport="websocket",outcome="overloaded"}')
         before = overloaded()
         refused = False
         # So long at least, and until it had to refuse.

@@ -3,6 +3,7 @@ where it had been, and writes everything down in a history."""
 
 import asyncio
 import itertools
+import traceback
 
 from dialects import LINKS, SessionEnded
 from model import v1
@@ -84,10 +85,17 @@ class Peer:
         self._stopping = True
         if self._link:
             await self._link.close()
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await self.abandon()
         if self.problem:
             raise self.problem
+
+    async def abandon(self):
+        """Ends at once, without a word. A second time it does nothing."""
+        self._stopping = True
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._link:
+            self._link.drop()
 
     def finish(self):
         """Tells the history that it had the time to get everything."""
@@ -112,11 +120,13 @@ class Peer:
                     await asyncio.sleep(PAUSE)
         except Exception as error:  # pylint: disable=broad-except
             self.problem = error
+            traceback.print_exc()
             self._over(error)
 
     def _over(self, error):
         self.ready.clear()
-        self.history.ended(self.name)
+        if self._link:
+            self.history.ended(self.name)
         self.open.clear()
         for future in self._asked.values():
             if not future.done():
@@ -183,13 +193,15 @@ class Peer:
 
     def _too_early(self, topic):
         """In the plain dialect a session follows the empty topic at once, and is moved to where it had been
-        by its first frame. What came before that comes again."""
+        by its first frame. Messages that came before that come again. (A gap that the move tells of comes
+        before its ack.)"""
         return topic == "" and not self._link.greets and topic in self._waits_for
 
     def _take_gap(self, gap):
         if gap.mailbox:
             self.history.mailbox_gap(self.name)
-        elif gap.topic in self.topics and not self._too_early(gap.topic):
+        elif gap.topic in self.topics and not (self._too_early(gap.topic) and
+                                                gap.reason == v1.SLOW_CONSUMER):
             self.history.gap(self.name, gap.topic, gap.epoch, gap.first, gap.last,
                              v1.GapReason.Name(gap.reason))
             self.places[gap.topic] = (gap.epoch, gap.last)

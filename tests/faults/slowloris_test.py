@@ -3,6 +3,7 @@ ended after the time of the handshake, and what it held is given back. Healthy c
 served meanwhile."""
 
 import asyncio
+import itertools
 import os
 import ssl
 import struct
@@ -17,7 +18,6 @@ import faults
 import support
 from dialects import DIALECTS
 from history import History
-from peer import Peer
 
 HANDSHAKE = 1.5  # seconds
 PAUSE = 0.2  # between two bytes
@@ -70,16 +70,16 @@ class Slow:
         ended = asyncio.create_task(self._read_all(reader))
         try:
             writer.write(self.at_once)
-            for part in self.parts:
+            for part in itertools.chain(self.parts, itertools.repeat(b"")):
                 await asyncio.wait({ended}, timeout=PAUSE)
+                taken = time.monotonic() - begin
                 if ended.done():
-                    break
+                    return taken
+                if taken > faults.DEADLINE:
+                    raise AssertionError(f"{self.name}: not ended after {faults.DEADLINE} s")
                 writer.write(part)
-            await asyncio.wait_for(ended, faults.DEADLINE)
-            return time.monotonic() - begin
-        except asyncio.TimeoutError:
-            raise AssertionError(f"{self.name}: not ended after {faults.DEADLINE} s") from None
         finally:
+            ended.cancel()
             writer.transport.abort()
 
     @staticmethod
@@ -108,7 +108,7 @@ def on_both(tls=None):
 
 class SlowlorisTest(faults.FaultCase):
     async def check(self, server, attacks):
-        peers = [Peer(f"healthy-{dialect}", dialect, server, History()) for dialect in DIALECTS]
+        peers = [self.peer(f"healthy-{dialect}", dialect, server, History()) for dialect in DIALECTS]
         await faults.ready(peers)
         before = await asyncio.to_thread(self.held, server)
         rss = faults.status_kib(server, "VmRSS")
