@@ -145,11 +145,14 @@ class GrpcLink:
     greets = True
 
     @classmethod
-    async def open(cls, server, user, token=None):
+    async def open(cls, server, user, token=None, window=None):
+        """window: bytes that the library takes ahead; None: as many as it likes."""
         link = cls()
         link.writing = asyncio.Lock()  # gRPC's library loses one of two writes at once
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0),
                    ("grpc.max_receive_message_length", -1)]
+        if window:
+            options += [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", window)]
         trust = getattr(server, "trust", None)
         if trust:
             link.channel = grpc.aio.secure_channel(server.grpc, grpc.ssl_channel_credentials(

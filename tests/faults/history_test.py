@@ -82,8 +82,7 @@ class RightHistoriesTest(unittest.TestCase):
         script.history.ended("a")
         self.assert_clean(script.finish("a", "b"))
         # And it had been published all the same.
-        self.assert_clean(three().send("m4").get("a", (4, "m4"))
-                          .gap("b", 1, 4)) 
+        self.assert_clean(three().send("m4").get("a", (4, "m4")).gap("b", 1, 4))
 
     def test_a_new_epoch_that_is_told(self):
         script = three().get("b", (1, "m1"))  # m2 and m3 are lost with epoch 1, for b
@@ -157,6 +156,9 @@ class FaultsTest(unittest.TestCase):
 
     def test_no_answer(self):
         self.check(Script().send("m1").finish("a"), lost=1)
+        script = Script().send("m1")
+        script.history.mailbox_gap("a")  # it was told
+        self.check(script.finish("a"))
 
     def test_a_lost_direct_message(self):
         history = History()

@@ -20,8 +20,10 @@ from history import History
 BUDGET = 16 << 20
 # What a process of this budget may need beyond it: the program itself, what its allocator keeps, buffers of
 # shards and of the kernel's interface. Counted from what it has when it is ready.
-MARGIN = 48 << 20
+MARGIN = 24 << 20
 ROUND = 4  # seconds, in the short form
+# Unfinished messages of 90 KB, which nothing can make the server forget: 13 MiB.
+HALVES = 150
 
 
 def masked(payload):
@@ -122,7 +124,7 @@ def attacks(seed):
     return [("many small topics", True, per_topic("x")), ("many topics with long messages", True,
             per_topic(big)), ("followed topics", False, followed()), ("stale resumes", False, stale()),
             ("ids", True, ids()), ("mailboxes", True, to_stalled()), ("own answers", False,
-            own_answers())] + [("unfinished messages", False, unfinished()) for _ in range(40)]
+            own_answers())] + [("unfinished messages", False, unfinished()) for _ in range(HALVES)]
 
 
 class MemoryLimitTest(faults.FaultCase):
@@ -167,7 +169,10 @@ class MemoryLimitTest(faults.FaultCase):
             self.assertIsNone(server.process.poll(), "the server died")
             asked = time.monotonic()
             for peer in peers:
-                await asyncio.wait_for(peer.round_trip(), faults.DEADLINE)
+                try:
+                    await asyncio.wait_for(peer.round_trip(), faults.DEADLINE)
+                except asyncio.TimeoutError:
+                    self.fail(f"{peer.name} is not served any more")
             slowest = max(slowest, time.monotonic() - asked)
             kept = await asyncio.to_thread(faults.metrics, server, "crier_memory_bytes")
             most = max(most, kept)
@@ -184,7 +189,8 @@ class MemoryLimitTest(faults.FaultCase):
         print(f"{seed}: {sent >> 20} MiB sent, at most {most / 2**20:.1f} MiB kept of "
               f"{BUDGET >> 20}, VmData {faults.status_kib(server, 'VmData') >> 10} MiB, the slowest "
               f"four round trips {slowest * 1e3:.0f} ms", flush=True)
-        self.assertLessEqual(most, BUDGET)
+        # What comes when the budget is used up is refused, so the last that came may reach beyond it.
+        self.assertLessEqual(most, BUDGET * 9 / 8)
 
     async def recovered(self, server, peer):
         """New topics are taken again, with messages of the longest kind."""

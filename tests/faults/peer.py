@@ -200,6 +200,7 @@ class Peer:
     def _take_gap(self, gap):
         if gap.mailbox:
             self.history.mailbox_gap(self.name)
+            self.open.clear()  # which answers were dropped, nobody says
         elif gap.topic in self.topics and not (self._too_early(gap.topic) and
                                                 gap.reason == v1.SLOW_CONSUMER):
             self.history.gap(self.name, gap.topic, gap.epoch, gap.first, gap.last,
