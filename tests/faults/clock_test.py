@@ -55,7 +55,8 @@ class ClockTest(faults.FaultCase):
     def token(self, user, seconds):
         return subprocess.run(
             [os.environ["CRIER"], "token", "make", f"--key={self.secret}", f"--sub={user}",
-             f"--ttl={seconds}s", "--publish=,**", "--subscribe=,**", "--presence", "--history"],
+             f"--ttl={seconds}s", "--publish=,**", "--subscribe=,**", "--direct", "--presence",
+             "--history"],
             capture_output=True, text=True, check=True, timeout=faults.DEADLINE).stdout.strip()
 
     def history_of(self, server, token):

@@ -75,8 +75,8 @@ async def until(what, condition):
 
 
 class Load:
-    """Peers that publish to their topics, each about `rate` messages a second, as long as they have a
-    session. One in ten is sent twice with the same id."""
+    """Peers that publish to their topics, and now and then to each other, each about `rate` messages a
+    second, as long as they have a session. One in ten is sent twice with the same id."""
 
     def __init__(self, peers, rate, seed):
         self.peers, self.rate, self.chance = peers, rate, seed
@@ -88,7 +88,9 @@ class Load:
             await asyncio.sleep(self.chance.expovariate(self.rate))
             # A sender that waits for answers: what is open is bounded.
             if len(peer.open) < 50:
-                await peer.publish(self.chance.choice(peer.topics),
+                direct = self.chance.random() < 0.2
+                await peer.publish("" if direct else self.chance.choice(peer.topics),
+                                   to=self.chance.choice(self.peers).name if direct else None,
                                    repeat=2 if self.chance.random() < 0.1 else 1,
                                    padding=self.chance.choice([0, 10, 1000]))
 
@@ -107,24 +109,41 @@ async def ready(peers):
 
 
 async def settle(peers, history):
-    """Waits until nothing is on its way any more: every answer came, and each peer stands at the last
-    offset that any peer knows of. Where that does not come, the history tells what is wrong."""
+    """Waits until nothing is on its way any more: every answer came, each peer stands at the last offset
+    that any peer knows of, and direct messages have arrived. Where that does not come, the history tells
+    what is wrong. All peers write into `history`."""
+    seen, last, targets = 0, {}, {}  # topic -> its last place that was acked
+    due, arrived, broken = set(), set(), set()  # direct messages: (client, message); clients
+
+    def look():
+        nonlocal seen
+        for kind, client, *fields in history.records[seen:]:
+            if kind == "sent":
+                targets[fields[0]] = fields[2]
+            elif kind == "acked":
+                message, topic, epoch, offset, recipients = fields
+                if offset > 0:
+                    last[topic] = max(last.get(topic, (epoch, offset)), (epoch, offset))
+                elif recipients > 0:
+                    due.add((targets[message], message))
+            elif kind == "direct":
+                arrived.add((client, fields[0]))
+            elif kind in ("ended", "mailbox_gap"):
+                broken.add(client)
+        seen = len(history.records)
+
     def settled():
+        look()
+        heads = dict(last)
         for peer in peers:
             if peer.problem:
                 raise peer.problem
-        heads = {}
-        for kind, *record in history.records[settled.seen:]:
-            if kind == "acked" and record[4] > 0:
-                settled.last[record[2]] = (record[3], record[4])
-        settled.seen = len(history.records)
-        for topic, place in list(settled.last.items()) + [
-                (topic, place) for peer in peers for topic, place in peer.places.items()]:
-            heads[topic] = max(heads.get(topic, place), place)
-        return all(peer.ready.is_set() and not peer.open and
-                   all(peer.places.get(topic, heads.get(topic)) == heads.get(topic)
-                       for topic in peer.topics) for peer in peers)
-    settled.seen, settled.last = 0, {}
+            for topic, place in peer.places.items():
+                heads[topic] = max(heads.get(topic, place), place)
+        return all(client in broken for client, _ in due - arrived) and all(
+            peer.ready.is_set() and not peer.open and
+            all(peer.places.get(topic, heads.get(topic)) == heads.get(topic)
+                for topic in peer.topics) for peer in peers)
     try:
         await until("everything to arrive", settled)
     except AssertionError:
