@@ -20,7 +20,7 @@ import support
 from history import History
 
 TOPIC = "room"
-FLAGS = ["--ping_interval=1s", "--ping_timeout=1s", "--idle_timeout=3s", "--heartbeat_interval=1s",
+FLAGS = ["--ping_interval=1s", "--ping_timeout=3s", "--idle_timeout=5s", "--heartbeat_interval=1s",
          "--log_level=off"]
 FAR_USERS = ["far-grpc", "far-json", "far-plain", "far-proto"]
 NEAR_USERS = ["near-grpc", "near-plain"]
