@@ -39,7 +39,8 @@ class WebSocketLink:
                 f"{'wss' if trust else 'ws'}://{server.http}/ws?user_id={urllib.parse.quote(user)}",
                 ssl=ssl.create_default_context(cafile=trust) if trust else None,
                 subprotocols=[cls.subprotocol] if cls.subprotocol else None, extra_headers=headers,
-                ping_interval=None, open_timeout=4, max_size=None, max_queue=None, compression=None, close_timeout=1)
+                ping_interval=None, open_timeout=4, max_size=None, max_queue=None,
+                compression=None, close_timeout=1)
         except (OSError, EOFError, asyncio.TimeoutError, websockets.WebSocketException) as error:
             raise SessionEnded(repr(error)) from error
         return link

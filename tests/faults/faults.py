@@ -15,10 +15,10 @@ import time
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
-# pylint: disable=wrong-import-position
-import support
 from peer import Peer
+
+# For tests that import `support` after this.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 # Everything is on this machine.
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:

@@ -11,8 +11,8 @@ What is right, for every topic:
 - A place (topic, epoch, offset) holds the same message for everybody, and for its sender's ack.
 - A message is at one place only, and comes to each client once.
 - What one session sends once to a topic stays in order.
-- Every publish of a session that is alive is answered, once, unless a gap of its mailbox was told. What was in flight when a session ended
-  may have been published or not. What was refused is not published.
+- Every publish of a session that is alive is answered, once, unless a gap of its mailbox was told. What
+  was in flight when a session ended may have been published or not. What was refused is not published.
 - Who was sent a direct message, and neither lost its session nor was told of a gap, gets it once.
 
 Standard library only. As a program: history.py FILE checks what save() wrote.
