@@ -13,6 +13,9 @@ using Source = Loan::Source;
 
 constexpr uint64_t kDeliverySamples = 16;
 constexpr auto kSlow = static_cast<size_t>(SkipKind::kSlowConsumer);
+// What waits in a mailbox although memory is used up: the answers of one burst, so that a session
+// that keeps up gets them all. The newest event, which waits in any case, may be far longer.
+constexpr size_t kAlwaysBytes = 4 << 10;
 
 }  // namespace
 
@@ -33,7 +36,7 @@ bool Outlet::Deliver(const v1::Event& event, TimePoint at, bool answer) {
   bytes.clear();
   encoding_->Append(event, &bytes);
   if (bytes.empty()) return false;
-  if (context_->memory->full()) mailbox_.GiveWay();
+  if (context_->memory->full() && mailbox_.log().bytes() > kAlwaysBytes) mailbox_.GiveWay();
   if (answer) {
     mailbox_.AppendAnswer(bytes, at);
   } else {

@@ -51,14 +51,17 @@ void FieldLimiter::Limit(std::span<char> received) {
   }
 }
 
+bool FieldLimiter::IsOfBlock(uint8_t type) {
+  return type == NGHTTP2_HEADERS || type == NGHTTP2_CONTINUATION;
+}
+
 size_t FieldLimiter::WholeFrames(std::span<const char> received) const {
   size_t at = 0;
   if (skip_ > 0 || pad_follows_ || block_left_ > 0 || head_bytes_ > 0) return at;
   while (received.size() - at >= head_.size()) {
     const auto* head = reinterpret_cast<const uint8_t*>(received.data()) + at;
     const size_t length = size_t{head[0]} << 16 | size_t{head[1]} << 8 | head[2];
-    const bool of_block = head[3] == NGHTTP2_HEADERS || head[3] == NGHTTP2_CONTINUATION;
-    if (of_block || received.size() - at - head_.size() < length) break;
+    if (IsOfBlock(head[3]) || received.size() - at - head_.size() < length) break;
     at += head_.size() + length;
   }
   return at;
@@ -70,6 +73,7 @@ void FieldLimiter::BeginFrame() {
   const uint8_t type = head_[3];
   const uint8_t flags = head_[4];
   const bool ends = (flags & NGHTTP2_FLAG_END_HEADERS) != 0;
+  if (type == NGHTTP2_HEADERS) ++heads_;
   if (type == NGHTTP2_CONTINUATION && in_block_) {
     in_block_ = !ends;
     block_left_ = length;

@@ -29,6 +29,13 @@ class FieldLimiter {
   // them where they are in such a field.
   void Limit(std::span<char> received);
 
+  // The bytes so far end within a header block.
+  bool in_head() const {
+    return in_block_ || ((skip_ > 0 || pad_follows_ || block_left_ > 0) && IsOfBlock(head_[3]));
+  }
+  // How many header blocks have begun; it wraps.
+  uint32_t heads() const { return heads_; }
+
  private:
   enum class State : uint8_t {
     kField,       // a representation begins
@@ -40,6 +47,8 @@ class FieldLimiter {
     kFiller,  // what was cut off
   };
 
+  // The type of a frame that holds a header block, or a part of one.
+  static bool IsOfBlock(uint8_t type);
   // The size of the whole frames that come first and have no header block: nearly all of them.
   size_t WholeFrames(std::span<const char> received) const;
   void BeginFrame();
@@ -62,6 +71,7 @@ class FieldLimiter {
   uint32_t behind_ = 0;  // bytes of padding behind them
   std::array<uint8_t, 9> head_{};
   uint8_t head_bytes_ = 0;
+  uint32_t heads_ = 0;
   bool in_block_ = false;  // in a header block of more than one frame: others have no room for it
 
   // --- The header block (RFC 7541, section 6).

@@ -72,10 +72,21 @@ void Http2Connection::OnBytes(std::span<char> bytes) {
     if (result == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS) Violated(GrpcViolation::kContinuations);
     return Close(broken_ ? Outcome::kInternal : Outcome::kProtocolError);
   }
+  TimeHead();
   FlushInto(nullptr);
   if (EndIfOverfull()) return;
   if (ending_) return Linger(Outcome::kProtocolError);
   EndIfThrough();
+}
+
+void Http2Connection::TimeHead() {
+  if (!field_limiter_.in_head()) {
+    head_by_ = TimePoint::max();
+  } else if (head_by_ == TimePoint::max() || field_limiter_.heads() != timed_head_) {
+    timed_head_ = field_limiter_.heads();
+    head_by_ = set_->poller().now() + set_->options().handshake_timeout;
+    CheckAt(head_by_);
+  }
 }
 
 void Http2Connection::OnEnd(int) { Close(left_ ? Outcome::kOk : Outcome::kConnectionLost); }
@@ -203,6 +214,10 @@ void Http2Connection::OnWritable() {
 
 void Http2Connection::CheckCallAt(TimePoint at) {
   calls_due_ = std::min(calls_due_, at);
+  CheckAt(at);
+}
+
+void Http2Connection::CheckAt(TimePoint at) {
   if (at >= next_check_) return;
   next_check_ = at;
   set_->CheckAt(this, at);
@@ -216,6 +231,10 @@ TimePoint Http2Connection::CheckDeadlines(TimePoint now) {
       if (call.due() != TimePoint() && now >= call.due()) call.OnDue();
       if (call.due() != TimePoint()) calls_due_ = std::min(calls_due_, call.due());
     }
+  }
+  if (now >= head_by_ && !ended()) {
+    Close(Outcome::kIdleTimeout);
+    return now + options.close_timeout;
   }
   TimePoint next;
   const TimePoint received = socket_.last_received();
@@ -246,7 +265,7 @@ TimePoint Http2Connection::CheckDeadlines(TimePoint now) {
   if (greeted_ && !ended()) {
     if (now >= beat_at_) Beat();
     if (now >= old_at_) GrowOld(now);
-    next = std::min({next, beat_at_, old_at_});
+    next = std::min({next, beat_at_, old_at_, head_by_});
   }
   next_check_ = std::min(next, calls_due_);
   return next_check_;

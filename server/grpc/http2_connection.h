@@ -107,6 +107,9 @@ class Http2Connection final : public PolledConnection, public MarkHook, private 
   void OnLingered() override { Close(Outcome::kOk); }
   void OnException() override { set_->Fail(this); }
 
+  // A header block that has begun has to end within the time of the handshake: no call is known yet
+  // to whom its bytes would be a sign of life.
+  void TimeHead();
   void SayThatThisIsHttp2(std::string_view received);
   // Lets nghttp2 write frames into out_.
   void Fill();
@@ -117,6 +120,7 @@ class Http2Connection final : public PolledConnection, public MarkHook, private 
   void Sent(size_t taken);
   void Beat();
   void GrowOld(TimePoint now);
+  void CheckAt(TimePoint at);
   // Ends the connection if nothing is left to receive or send.
   void EndIfThrough();
   // Ends the connection if the client makes it keep too much, and says so. False: it does not.
@@ -173,7 +177,9 @@ class Http2Connection final : public PolledConnection, public MarkHook, private 
   bool ending_ = false;   // ends when the output was sent
   bool over_ = false;     // closed, and removed from the set
 
-  TimePoint end_by_;  // until greeted_, and while the socket lingers
+  TimePoint end_by_;                      // until greeted_, and while the socket lingers
+  TimePoint head_by_ = TimePoint::max();  // the header block that has begun ends until then
+  uint32_t timed_head_ = 0;               // which one that is (FieldLimiter::heads)
   PingWatch ping_;
   TimePoint next_check_{};
   TimePoint beat_at_;       // the next look for calls that have sent nothing for long

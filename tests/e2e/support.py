@@ -21,13 +21,15 @@ SKIPPED = 77  # CTest's exit code for a skipped test (SKIP_RETURN_CODE)
 class Crierd:
     """The server, on ports that the system gave. Use with `with`."""
 
-    def __init__(self, *flags, stderr=None):
+    def __init__(self, *flags, stderr=None, env=None):
+        """env: further variables of its environment."""
         self.process = subprocess.Popen(
             [os.environ["CRIERD"], "--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0",
              "--admin_listen=127.0.0.1:0", *flags],
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
+            env={**os.environ, **(env or {})},
         )
         line = self.process.stdout.readline()
         match = re.fullmatch(r"crierd \S+ ready http=(\S+) grpc=(\S+)(?: admin=(\S+))?\n", line)
@@ -52,6 +54,12 @@ class Crierd:
         finally:
             self.process.kill()
             self.process.stdout.close()
+
+    def kill(self):
+        """Ends it as a crash does. A second time it does nothing."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
 
     def get(self, path):
         with urllib.request.urlopen(f"http://{self.http}{path}", timeout=DEADLINE) as answer:

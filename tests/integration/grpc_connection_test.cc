@@ -69,6 +69,47 @@ TEST_F(GrpcConnectionTest, OneThatSendsAByteNowAndThenIsClosedToo) {
   Eventually("the connection is given back", [&] { return open_connections() == 0; });
 }
 
+TEST_F(GrpcConnectionTest, OneThatSendsAHeaderBlockByteByByteIsClosedToo) {
+  grpc_options_.handshake_timeout = milliseconds(100);
+  StartServer();
+  const std::string settings("\0\0\0\4\0\0\0\0\0", 9);
+  // A name of 100 bytes, in one frame of 120; and in a frame for each byte (CONTINUATION).
+  const std::string block = std::string("\0\x64", 2) + std::string(100, 'a');
+  const std::string whole("\0\0\x78\1\4\0\0\0\1", 9);
+  const std::string first("\0\0\2\1\0\0\0\0\1\0\x64", 11);
+  const std::string further("\0\0\1\x9\0\0\0\0\1", 9);
+  for (const bool in_one : {true, false}) {
+    const UniqueFd fd = ConnectTo(address());
+    ASSERT_TRUE(SendAll(fd.get(), std::string(kPreface) + settings + (in_one ? whole : first)));
+    bool closed = false;
+    for (size_t i = in_one ? 0 : 2; i < block.size() && !closed; ++i) {
+      closed = !SendAll(fd.get(), (in_one ? "" : further) + block.substr(i, 1)) ||
+               WaitForClose(fd.get(), milliseconds(20));
+    }
+    EXPECT_TRUE(closed) << in_one;
+    Eventually("the connection is given back", [&] { return open_connections() == 0; });
+  }
+}
+
+TEST_F(GrpcConnectionTest, HeaderBlocksOneAfterTheOtherAreNoSlowOne) {
+  grpc_options_.handshake_timeout = milliseconds(200);
+  StartServer();
+  const UniqueFd fd = ConnectTo(address());
+  const std::string settings("\0\0\0\4\0\0\0\0\0", 9);
+  ASSERT_TRUE(SendAll(fd.get(), std::string(kPreface) + settings));
+  // Requests with two methods and nothing else are errors of their streams only. Each read ends in
+  // a block.
+  const std::string method("\x82");
+  const auto now = [] { return std::chrono::steady_clock::now(); };
+  const auto end = now() + milliseconds(600);
+  for (char stream = 1; now() < end; stream = static_cast<char>(stream + 2)) {
+    std::string head("\0\0\2\1\5\0\0\0", 8);
+    head += stream;
+    ASSERT_TRUE(SendAll(fd.get(), (stream == 1 ? "" : method) + head + method));
+    EXPECT_FALSE(WaitForClose(fd.get(), milliseconds(20)));
+  }
+}
+
 TEST_F(GrpcConnectionTest, OneThatHasGreetedStaysWithoutACall) {
   grpc_options_.handshake_timeout = milliseconds(100);
   StartServer();

@@ -118,6 +118,31 @@ TEST_P(MemoryTest, WhereNothingCanGiveWayPublishesAreRefusedAndSoIsFollowing) {
   EXPECT_THAT(ErrorsOf(*alice), SizeIs(0));
 }
 
+TEST_P(MemoryTest, WhereNothingCanGiveWayWhoKeepsUpStillGetsAllItsAnswers) {
+  options.memory_budget = 1 << 20;
+  auto alice = Join("alice", Shard(0));
+  std::vector<std::unique_ptr<FakeClient>> sleepers;
+  for (int i = 0; i < 20; ++i) {
+    sleepers.push_back(Join("sleeper", Shard(static_cast<size_t>(i))));
+    sleepers.back()->StopReading();
+  }
+  for (int i = 0; i < 100; ++i) alice->Direct("sleeper", std::string(1000, 'x'));
+  EXPECT_THAT(ErrorsOf(*alice), Contains("OVERLOADED"));
+  // In one burst: none has left when the next one is made.
+  for (int i = 0; i < 10; ++i) {
+    v1::ClientFrame frame;
+    frame.mutable_ping()->set_id(std::to_string(i));
+    alice->session().Handle(frame, alice->session().shard().ArrivalNow());
+  }
+  engine().RunUntilIdle();
+  std::vector<std::string> pongs;
+  for (const v1::Event& event : alice->Events()) {
+    EXPECT_FALSE(event.has_gap());
+    if (event.has_pong()) pongs.push_back(event.pong().id());
+  }
+  EXPECT_THAT(pongs, SizeIs(10));
+}
+
 TEST_P(MemoryTest, GapsOfResumesPileUpNoFurtherThanAMailbox) {
   options.mailbox.bytes = 16 << 10;
   options.topic_log.events = 5;
