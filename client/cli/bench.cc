@@ -44,8 +44,9 @@ void AddCommon(BenchOptions* options, std::string* token_file, OptionParser* par
   parser->Add("cacert", &options->tls.ca, "FILE",
               "trust the server whose certificate leads to one in this file; with --grpc it also "
               "asks for TLS");
-  parser->Add("token-file", token_file, "FILE",
-              "a file with the token that a server asks for; all clients give it (see crier token)");
+  parser->Add(
+      "token-file", token_file, "FILE",
+      "a file with the token that a server asks for; all clients give it (see crier token)");
   parser->Add(
       "connections", &options->connections, "N",
       "number of gRPC connections to spread the streams over; 0: one for each client, at most "

@@ -69,9 +69,8 @@ class Topics {
     for (size_t i = 0; i < std::min(most, rows_.size()); ++i) {
       const v1::TopicInfo& topic = rows_[i];
       absl::StrAppendFormat(&table, "%-*s %10u %10.1f %12u %10.1f\n", static_cast<int>(kNameWidth),
-                            Shown(topic.topic()), topic.followers(),
-                            topic.messages_per_second(), topic.head(),
-                            static_cast<double>(topic.bytes()) / 1024);
+                            Shown(topic.topic()), topic.followers(), topic.messages_per_second(),
+                            topic.head(), static_cast<double>(topic.bytes()) / 1024);
     }
     if (more_) table += "(of some 500 topics of the server's)\n";
     return table;

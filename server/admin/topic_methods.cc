@@ -28,8 +28,8 @@ void Describe(const Shard& home, const Topic& topic, v1::TopicInfo* info) {
   info->set_tail(topic.canonical().tail());
   info->set_head(topic.canonical().head());
   info->set_bytes(topic.log_memory());
-  info->set_messages_per_second(LogRate(
-      topic.canonical(), home.engine().options().topic_log, home.clock().Now()));
+  info->set_messages_per_second(
+      LogRate(topic.canonical(), home.engine().options().topic_log, home.clock().Now()));
 }
 
 // A page that is gathered shard by shard, some topics in a turn.

@@ -10,7 +10,7 @@ function sessionListing(calls, chosen) {
       const open = (serverTime() - Date.parse(session.openedAt)) / 1000;
       const events = Number(session.mailboxEvents ?? 0);
       return [
-        session.sessionId,
+        session.lagging ? `${session.sessionId}, lags` : session.sessionId,
         session.userId || quiet('no user'),
         session.address || quiet('not known'),
         session.transport === 'GRPC' ? 'gRPC' : 'WebSocket',

@@ -31,8 +31,7 @@ double LogRate(const EventLog& log, const LogLimits& limits, TimePoint now) {
   const uint64_t count = log.head() + 1 - first;
   const double per_window =
       static_cast<double>(count) / std::chrono::duration<double>(kRateWindow).count();
-  const bool all_of_it =
-      first > log.tail() || log.tail() == 1 || DropsByAgeAlone(log, limits);
+  const bool all_of_it = first > log.tail() || log.tail() == 1 || DropsByAgeAlone(log, limits);
   if (all_of_it || count < 2) return per_window;
   // What came before has been dropped, so the window begins with the oldest event.
   const std::chrono::duration<double> kept = now - log.ReceivedAt(first);

@@ -41,10 +41,10 @@ HttpResponse RootResponse(const HttpRequest& request, const Page& page) {
     response.set(http::field::vary, "Accept");
     return response;
   }
-  const bool known = View(request[http::field::if_none_match]).find(page.tag) != std::string_view::npos;
-  HttpResponse response =
-      known ? TextResponse(request, http::status::not_modified, {}, Page::kType)
-            : TextResponse(request, http::status::ok, page.html, Page::kType);
+  const bool known =
+      View(request[http::field::if_none_match]).find(page.tag) != std::string_view::npos;
+  HttpResponse response = known ? TextResponse(request, http::status::not_modified, {}, Page::kType)
+                                : TextResponse(request, http::status::ok, page.html, Page::kType);
   // The browser keeps it, and asks each time whether it is still current.
   response.set(http::field::cache_control, "no-cache");
   response.set(http::field::etag, std::string(page.tag));
@@ -145,8 +145,7 @@ HttpAnswer AnswerPage(const HttpRequest& request, const HttpContext& context,
                          : Refuse(request, http::status::service_unavailable,
                                   "not ready: the server is starting or draining");
   }
-  return Respond(
-      RootResponse(request, context.options.for_admin ? AdminPage() : ConsolePage()));
+  return Respond(RootResponse(request, context.options.for_admin ? AdminPage() : ConsolePage()));
 }
 
 // Where calls are: "calls below /crier.v1.Messaging/".

@@ -83,12 +83,13 @@ class AdminPortTest(TlsCase):
         for version in ["-tls1_2", "-tls1_3"]:
             self.assertIn("Verification: OK", self.s_client(self.admin, version))
 
-    def test_a_client_without_tls_gets_nothing(self):
+    def test_a_client_without_tls_is_told(self):
         done = subprocess.run(
-            ["curl", "--silent", "--data", "{}", f"http://{self.admin}/{INFO}"],
+            ["curl", "--silent", "--write-out", "%{http_code}", "--data", "{}",
+             *self.authorization("ann"), f"http://{self.admin}/{INFO}"],
             capture_output=True, text=True, timeout=support.DEADLINE, check=False)
-        self.assertNotEqual(done.returncode, 0)
-        self.assertEqual(done.stdout, "")
+        self.assertEqual(done.stdout, "This port speaks TLS: the address begins with https:// or "
+                                      "wss://.\n400")
 
     def test_the_tool(self):
         flags = [f"--grpc={self.admin}", f"--cacert={self.file('server.pem')}", "--tls"]

@@ -30,8 +30,8 @@ struct Offer {
 void ReadList(std::string_view list, Offer* offer) {
   offer->well_formed = list.size() > 2;
   if (!offer->well_formed) return;
-  const size_t said = static_cast<size_t>(static_cast<uint8_t>(list[0])) << 8 |
-                      static_cast<uint8_t>(list[1]);
+  const size_t said =
+      static_cast<size_t>(static_cast<uint8_t>(list[0])) << 8 | static_cast<uint8_t>(list[1]);
   list.remove_prefix(2);
   offer->well_formed = said == list.size();
   while (offer->well_formed && !list.empty()) {

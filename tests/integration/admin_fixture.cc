@@ -36,8 +36,8 @@ std::string CodeName(grpc::StatusCode code) {
 }
 
 Result CallByGrpc(const CrierdProcess& crierd, const std::string& method,
-                         const google::protobuf::Message& request, const std::string& token,
-                         google::protobuf::Message* response) {
+                  const google::protobuf::Message& request, const std::string& token,
+                  google::protobuf::Message* response) {
   GrpcClient client(crierd.admin());
   GrpcStream call(client.channel(), "/crier.v1.Admin/" + method, Authorization(token));
   call.Send(request);
@@ -51,8 +51,8 @@ Result CallByGrpc(const CrierdProcess& crierd, const std::string& method,
 }
 
 Result CallByHttp(const CrierdProcess& crierd, const std::string& method,
-                         const google::protobuf::Message& request, const std::string& token,
-                         google::protobuf::Message* response) {
+                  const google::protobuf::Message& request, const std::string& token,
+                  google::protobuf::Message* response) {
   std::string json;
   EXPECT_TRUE(google::protobuf::util::MessageToJsonString(request, &json).ok());
   const UniqueFd fd = ConnectTo(crierd.admin());
@@ -90,14 +90,15 @@ std::vector<std::string> AdminTest::WithKeys() {
 }
 
 Result AdminTest::Call(const CrierdProcess& crierd, const std::string& method,
-            const google::protobuf::Message& request, google::protobuf::Message* response,
-            const std::string& token) const {
+                       const google::protobuf::Message& request,
+                       google::protobuf::Message* response, const std::string& token) const {
   return GetParam() == Surface::kGrpc ? CallByGrpc(crierd, method, request, token, response)
                                       : CallByHttp(crierd, method, request, token, response);
 }
 
-std::vector<v1::SessionInfo> AdminTest::ListAll(const CrierdProcess& crierd, const v1::SessionFilter& filter,
-                                     uint32_t page_size, int* pages) const {
+std::vector<v1::SessionInfo> AdminTest::ListAll(const CrierdProcess& crierd,
+                                                const v1::SessionFilter& filter, uint32_t page_size,
+                                                int* pages) const {
   std::vector<v1::SessionInfo> all;
   std::set<std::string> ids;
   v1::ListSessionsRequest request;
@@ -118,8 +119,8 @@ std::vector<v1::SessionInfo> AdminTest::ListAll(const CrierdProcess& crierd, con
 }
 
 WebSocketClient AdminTest::Connect(const CrierdProcess& crierd, const std::string& user) {
-  WebSocketClient client(
-      crierd.http(), WebSocketClient::Options{.target = "/ws?user_id=" + user, .headers = {}});
+  WebSocketClient client(crierd.http(),
+                         WebSocketClient::Options{.target = "/ws?user_id=" + user, .headers = {}});
   EXPECT_EQ(client.status(), 101);
   client.SendText(R"({"action_type":"direct","body":"here"})");
   EXPECT_THAT(client.ReadText(), HasSubstr("here"));

@@ -99,8 +99,8 @@ TEST(AdminListenerTest, NoPageOfOthersActs) {
                 AllOf(StartsWith("HTTP/1.1 403"), Not(HasSubstr("Access-Control-Allow"))))
         << origin;
   }
-  // What a form of a page can send without a preflight request (the fetch standard, "CORS-safelisted
-  // request-header").
+  // What a form of a page can send without a preflight request (the fetch standard,
+  // "CORS-safelisted request-header").
   for (const char* type : {"text/plain", "application/x-www-form-urlencoded",
                            "multipart/form-data; boundary=x", "text/plain; application/json"}) {
     EXPECT_THAT(Quieten(crierd, absl::StrCat("Content-Type: ", type, "\r\n")),

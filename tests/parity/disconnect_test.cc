@@ -37,9 +37,10 @@ class DisconnectTest : public ParityTest, public ::testing::WithParamInterface<C
   std::string Disconnect(const std::string& whom, const std::string& more) {
     const std::string body = "{" + whom + (more.empty() ? "" : "," + more) + "}";
     WebSocketClient client(admin_->addresses());
-    client.SendRaw("POST /crier.v1.Admin/Disconnect HTTP/1.1\r\nHost: localhost\r\n"
-                   "Content-Type: application/json\r\nContent-Length: " +
-                   std::to_string(body.size()) + "\r\n\r\n" + body);
+    client.SendRaw(
+        "POST /crier.v1.Admin/Disconnect HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Type: application/json\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body);
     EXPECT_TRUE(client.ReadResponseHeader());
     EXPECT_EQ(client.status(), 200);
     return client.ReadBody();
