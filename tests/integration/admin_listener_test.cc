@@ -91,7 +91,7 @@ TEST(AdminListenerTest, NoPageOfOthersActs) {
   CrierdProcess crierd({"--allowed_origins=https://friend.example"});
   ASSERT_TRUE(crierd.ready());
   const std::string json(kJson);
-  for (const std::string origin :
+  for (const std::string& origin :
        {std::string("https://evil.example"), std::string("null"), "http://" + crierd.http(),
         // Whom clients may be is not who may administer.
         std::string("https://friend.example")}) {

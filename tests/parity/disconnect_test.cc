@@ -94,7 +94,7 @@ INSTANTIATE_TEST_SUITE_P(
              .request = R"("detail":"maintenance","advice":"RETRY_AFTER")",
              .text = "maintenance",
              .slot = true}),
-    [](const ::testing::TestParamInfo<Case>& info) { return info.param.name; });
+    [](const ::testing::TestParamInfo<Case>& tested) { return tested.param.name; });
 
 }  // namespace
 }  // namespace crier::testing
