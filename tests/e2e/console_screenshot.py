@@ -108,7 +108,7 @@ def main():
         page.screen(390, 844, dark=True, phone=True, still=True)
         wait_until(page, newest_point(page) + 3)
         page.screenshot(DOCS / "console-phone.png")
-        page.screen(1280, 860, still=True)
+        page.screen(1280, 1080, still=True)
         page.open(f"http://{crierd.admin}/")
         administrate(page)
         page.screenshot(DOCS / "admin.png")
