@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/engine/memory_return.h"
+#include "server/exposure.h"
 #include "server/service/messaging_methods.h"
 
 namespace crier {
@@ -23,6 +24,8 @@ constexpr int kSpreadPercent = 60;
 // The time that Stop needs if connections are left: each transport first closes them politely and
 // then cuts them off.
 constexpr milliseconds kStopTime{800};
+// A quarter of all: a browser has six, and a tool one or two.
+constexpr size_t kAdminConnectionsPerAddress = 16;
 
 absl::Status WithFlag(const char* flag, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("--", flag, ": ", std::string(status.message())));
@@ -76,6 +79,8 @@ AdminOptions App::OptionsOfAdmin(std::function<void()> drain) const {
           .describe = [this](v1::ServerInfo* info) { Describe(info); },
           .drain = std::move(drain),
           .drain_time = options_.drain_time,
+          .max_connections_per_address =
+              IsAdminReachedByOthers(options_) ? kAdminConnectionsPerAddress : 0,
           .http = options_.websocket,
           .grpc = options_.grpc};
 }

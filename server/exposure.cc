@@ -48,6 +48,10 @@ bool KnowsItsClients(const ServerOptions& options) {
 
 }  // namespace
 
+bool IsAdminReachedByOthers(const ServerOptions& options) {
+  return !ReachedByOthers({&options.admin_listen}).empty();
+}
+
 std::string ExposureOf(const ServerOptions& options) {
   std::vector<std::string> open;
   if (!options.tls.enabled()) open.emplace_back("can read along on the way (no TLS)");

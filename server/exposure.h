@@ -14,6 +14,9 @@ namespace crier {
 // reached by nobody, because listening there fails.
 std::string ExposureOf(const ServerOptions& options);
 
+// Other machines may reach the administrators' listener.
+bool IsAdminReachedByOthers(const ServerOptions& options);
+
 // An error where something is open and options.insecure does not say that it may be. One line that
 // names the flags that would protect it.
 absl::Status CheckExposure(const ServerOptions& options);

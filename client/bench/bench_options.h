@@ -19,6 +19,7 @@ struct BenchOptions {
   std::string url = "ws://127.0.0.1:8000/ws";
   std::string grpc_address = "127.0.0.1:50051";
   client::TlsFiles tls;
+  std::string token;         // All clients give it; empty: none.
   uint64_t connections = 0;  // gRPC channels; 0: one per client, 100 at most.
 
   // All modes.

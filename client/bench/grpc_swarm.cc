@@ -45,7 +45,10 @@ grpc::ByteBuffer EmptyHello() {
 
 GrpcSwarm::GrpcSwarm(const SwarmOptions& options,
                      std::shared_ptr<grpc::ChannelCredentials> credentials, SwarmHandler* handler)
-    : handler_(handler), topics_(options.topics), slots_(options.slots, nullptr) {
+    : handler_(handler),
+      authorization_(options.token.empty() ? "" : Concat("Bearer ", options.token)),
+      topics_(options.topics),
+      slots_(options.slots, nullptr) {
   for (uint32_t i = 0; i < std::max(options.connections, 1u); ++i) {
     grpc::ChannelArguments arguments;
     // Channels with equal arguments would share one connection.
@@ -78,6 +81,7 @@ void GrpcSwarm::Open(uint32_t slot) {
     call->tags[static_cast<int>(step)] = Tag{call, step};
   }
   call->context.AddMetadata("crier-user-id", Concat(slot));
+  if (!authorization_.empty()) call->context.AddMetadata("authorization", authorization_);
   call->stream = stubs_[slot % stubs_.size()]->PrepareCall(&call->context, kMethod, &queue_);
   ++call->pending;
   call->stream->StartCall(&call->tags[static_cast<int>(Step::kStart)]);

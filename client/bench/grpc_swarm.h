@@ -87,6 +87,7 @@ class GrpcSwarm : public Swarm {
   bool Next(int64_t deadline, Tag** tag, bool* ok);
 
   SwarmHandler* const handler_;
+  const std::string authorization_;  // of every call; empty: none
   const std::vector<std::string> topics_;
   grpc::CompletionQueue queue_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;

@@ -49,6 +49,8 @@ struct SwarmOptions {
   uint32_t connections = 1;
   // For wss://, and for gRPC where there are files.
   client::TlsFiles tls;
+  // Every client gives it. Empty: none.
+  std::string token;
 };
 
 // A fixed number of slots, each with one client or none. All calls and callbacks are on one thread.

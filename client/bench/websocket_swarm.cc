@@ -50,7 +50,7 @@ WebSocketSwarm::WebSocketSwarm(const SwarmOptions& options, const client::WebSoc
                                SwarmHandler* handler)
     : handler_(handler),
       address_(address),
-      request_(client::UpgradeRequest(url.host_header, url.path, SharedKey(), "")),
+      request_(client::UpgradeRequest(url.host_header, url.path, SharedKey(), "", options.token)),
       accept_(client::AcceptKey(SharedKey())),
       host_(url.host),
       tls_(std::move(tls)),

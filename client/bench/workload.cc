@@ -46,6 +46,7 @@ absl::Status Workload::Run(Report* report) {
   const bool grpc = options_.transport == "grpc";
   SwarmOptions swarm_options;
   swarm_options.tls = options_.tls;
+  swarm_options.token = options_.token;
   swarm_options.slots = slots_;
   swarm_options.topics = topics_;
   swarm_options.url = options_.url;

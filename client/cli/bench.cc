@@ -34,7 +34,7 @@ is neither received nor named by a gap is lost.
 Exit codes: 0 all is well, 1 an event is unaccounted for or a session ended that should not have,
 2 wrong usage, 3 cannot connect.)";
 
-void AddCommon(BenchOptions* options, OptionParser* parser) {
+void AddCommon(BenchOptions* options, std::string* token_file, OptionParser* parser) {
   parser->Group("Server:");
   parser->AddChoice("transport", &options->transport, {"ws", "grpc"}, "which transport to use");
   parser->Add("url", &options->url, "URL",
@@ -44,6 +44,9 @@ void AddCommon(BenchOptions* options, OptionParser* parser) {
   parser->Add("cacert", &options->tls.ca, "FILE",
               "trust the server whose certificate leads to one in this file; with --grpc it also "
               "asks for TLS");
+  parser->Add(
+      "token-file", token_file, "FILE",
+      "a file with the token that a server asks for; all clients give it (see crier token)");
   parser->Add(
       "connections", &options->connections, "N",
       "number of gRPC connections to spread the streams over; 0: one for each client, at most "
@@ -128,7 +131,8 @@ bool Publish(const BenchOptions& options, const bench::Report& report) {
 int Bench(const std::vector<std::string>& arguments) {
   BenchOptions options;
   OptionParser parser("crier bench MODE [options]", kAbout);
-  AddCommon(&options, &parser);
+  std::string token_file;
+  AddCommon(&options, &token_file, &parser);
   AddModes(&options, &parser);
   std::vector<std::string> positional;
   int exit_code = kOk;
@@ -139,6 +143,9 @@ int Bench(const std::vector<std::string>& arguments) {
   }
   options.mode = positional[0];
   if (parser.given("grpc") && !parser.given("transport")) options.transport = "grpc";
+  absl::StatusOr<std::string> token = ReadTokenFile(token_file);
+  if (!token.ok()) return Complain("bench", token.status());
+  options.token = *std::move(token);
   if (absl::Status status = bench::Validate(options); !status.ok()) {
     return Complain("bench", status);
   }

@@ -11,13 +11,9 @@ namespace {
 
 absl::StatusOr<client::ConnectOptions> WithToken(const ConnectFlags& flags) {
   client::ConnectOptions options = flags.Options();
-  if (flags.token_file.empty()) return options;
-  // In a file, because everybody on the machine can read a command line.
-  std::ifstream file(flags.token_file);
-  if (!(file >> options.token)) {
-    return absl::InvalidArgumentError("--token-file=" + flags.token_file +
-                                      ": has no token that can be read");
-  }
+  absl::StatusOr<std::string> token = ReadTokenFile(flags.token_file);
+  if (!token.ok()) return token.status();
+  options.token = *std::move(token);
   return options;
 }
 
@@ -70,6 +66,14 @@ bool ParseOrExplain(const std::vector<std::string>& arguments, OptionParser* par
   }
   *positional = *std::move(rest);
   return true;
+}
+
+absl::StatusOr<std::string> ReadTokenFile(const std::string& file) {
+  std::string token;
+  if (file.empty()) return token;
+  std::ifstream stream(file);
+  if (stream >> token) return token;
+  return absl::InvalidArgumentError("--token-file=" + file + ": has no token that can be read");
 }
 
 void AddAdminFlags(ConnectFlags* flags, OptionParser* parser) {

@@ -39,6 +39,10 @@ inline constexpr std::string_view kAdminAddress = "127.0.0.1:50052";
 bool ParseOrExplain(const std::vector<std::string>& arguments, OptionParser* parser,
                     std::vector<std::string>* positional, int* exit_code);
 
+// The token in a file. From a file, because everybody on the machine can read a command line. ""
+// where `file` is empty.
+absl::StatusOr<std::string> ReadTokenFile(const std::string& file);
+
 // By gRPC if --grpc was given, else by WebSocket.
 absl::StatusOr<std::unique_ptr<client::Client>> Connect(const ConnectFlags& flags);
 

@@ -141,7 +141,7 @@ void OptionParser::Add(std::string name, absl::Duration* value, std::string plac
 OptionParser::Option* OptionParser::Find(std::string_view name) {
   const std::string normal = Normal(name);
   for (Option& option : options_) {
-    if (!option.name.empty() && option.name == normal) return &option;
+    if (!option.name.empty() && Normal(option.name) == normal) return &option;
   }
   return nullptr;
 }
@@ -157,7 +157,7 @@ absl::Status OptionParser::Unknown(std::string_view name) const {
   size_t best_distance = 3;  // Further away is no misspelling.
   for (const Option& option : options_) {
     if (option.name.empty()) continue;
-    const size_t distance = Distance(normal, option.name);
+    const size_t distance = Distance(normal, Normal(option.name));
     if (distance < best_distance) {
       best_distance = distance;
       best = option.name;

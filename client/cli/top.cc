@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <iostream>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,22 +51,15 @@ std::string Shown(std::string_view name) {
 class Topics {
  public:
   // Looks at the first page only: a server may have a million.
-  absl::Status Look(client::AdminClient* client, const Rates& rates) {
+  absl::Status Look(client::AdminClient* client) {
     v1::ListTopicsResponse page;
     const absl::Status status = client->Call("ListTopics", v1::ListTopicsRequest(), &page);
     if (!status.ok()) return status;
-    rows_.clear();
-    std::map<std::string, uint64_t> heads;
-    for (const v1::TopicInfo& topic : page.topics()) {
-      const auto before = heads_.find(topic.topic());
-      const double rate = before == heads_.end() ? 0 : rates.Of(before->second, topic.head());
-      heads[topic.topic()] = topic.head();
-      rows_.emplace_back(rate, topic);
-    }
-    heads_ = std::move(heads);
+    rows_.assign(page.topics().begin(), page.topics().end());
     more_ = !page.next_page_token().empty();
     std::sort(rows_.begin(), rows_.end(), [](const auto& a, const auto& b) {
-      return std::pair(a.first, a.second.followers()) > std::pair(b.first, b.second.followers());
+      return std::pair(a.messages_per_second(), a.followers()) >
+             std::pair(b.messages_per_second(), b.followers());
     });
     return absl::OkStatus();
   }
@@ -75,18 +67,17 @@ class Topics {
     std::string table = absl::StrFormat("%-*s %10s %10s %12s %10s\n", static_cast<int>(kNameWidth),
                                         "TOPIC", "FOLLOWERS", "EVENTS/S", "HEAD", "KIB KEPT");
     for (size_t i = 0; i < std::min(most, rows_.size()); ++i) {
-      const auto& [rate, topic] = rows_[i];
+      const v1::TopicInfo& topic = rows_[i];
       absl::StrAppendFormat(&table, "%-*s %10u %10.1f %12u %10.1f\n", static_cast<int>(kNameWidth),
-                            Shown(topic.topic()), topic.followers(), rate, topic.head(),
-                            static_cast<double>(topic.bytes()) / 1024);
+                            Shown(topic.topic()), topic.followers(), topic.messages_per_second(),
+                            topic.head(), static_cast<double>(topic.bytes()) / 1024);
     }
     if (more_) table += "(of some 500 topics of the server's)\n";
     return table;
   }
 
  private:
-  std::map<std::string, uint64_t> heads_;
-  std::vector<std::pair<double, v1::TopicInfo>> rows_;
+  std::vector<v1::TopicInfo> rows_;
   bool more_ = false;
 };
 
@@ -140,7 +131,7 @@ absl::Status Show(client::AdminClient* client, bool once, absl::Duration interva
                           now.CopyFrom(message);
                           const v1::Stats last = std::exchange(before, now);
                           if (screen || once) {
-                            failed = topics.Look(client, Rates(last, now));
+                            failed = topics.Look(client);
                             if (!failed.ok()) return false;
                           }
                           if (std::exchange(first, false)) return true;  // rates need two

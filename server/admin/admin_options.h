@@ -23,6 +23,9 @@ struct AdminOptions {
   // Connections at once: those of clients do not count here, so that there is room when they have
   // used up theirs.
   size_t max_connections = 64;
+  // Of them, from one address (CountedAddress): nobody holds all of them from one place. 0: no
+  // limit, for where all come from this machine anyway.
+  size_t max_connections_per_address = 0;
 
   WebSocketOptions http = {};
   GrpcOptions grpc = {};

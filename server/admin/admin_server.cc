@@ -11,7 +11,7 @@ namespace crier {
 namespace {
 
 WebSocketOptions HttpOptions(WebSocketOptions options, bool open) {
-  options.calls_only = true;
+  options.for_admin = true;
   options.enable_echo = false;
   options.proxy_protocol = false;
   // One connection is seldom worth a ring.
@@ -35,7 +35,8 @@ AdminServer::AdminServer(Engine* engine, AdminOptions options, const TlsContext*
     : engine_(*engine),
       options_(std::move(options)),
       tls_(tls != nullptr),
-      table_({.total = options_.max_connections}),
+      table_(
+          {.total = options_.max_connections, .per_address = options_.max_connections_per_address}),
       methods_(Methods()),
       events_(engine),
       http_(engine, &methods_, &table_, HttpOptions(options_.http, options_.open), tls),

@@ -9,6 +9,7 @@
 #include "server/admin/admin_methods.h"
 #include "server/admin/session_walk.h"
 #include "server/engine/gate.h"
+#include "server/engine/log_rate.h"
 #include "server/metrics/handler_exceptions.h"
 
 namespace crier {
@@ -19,13 +20,16 @@ constexpr uint32_t kMostOnPage = 500;
 constexpr size_t kMostLookedAt = 50'000;
 constexpr size_t kTopicsPerTurn = 200;
 
-void Describe(const Topic& topic, v1::TopicInfo* info) {
+// `home`: the topic's. Runs on: its thread.
+void Describe(const Shard& home, const Topic& topic, v1::TopicInfo* info) {
   info->set_topic(topic.name());
   info->set_epoch(topic.epoch());
   info->set_followers(topic.followers());
   info->set_tail(topic.canonical().tail());
   info->set_head(topic.canonical().head());
   info->set_bytes(topic.log_memory());
+  info->set_messages_per_second(
+      LogRate(topic.canonical(), home.engine().options().topic_log, home.clock().Now()));
 }
 
 // A page that is gathered shard by shard, some topics in a turn.
@@ -45,13 +49,14 @@ void Finish(const std::shared_ptr<Listing>& listing, bool fine) {
 }
 
 // One turn. True: the page is full, or the walk has looked at enough.
-bool Gather(Listing* listing, const TopicStore& topics) {
+bool Gather(Listing* listing, Shard& shard) {
   const size_t room = listing->most - static_cast<size_t>(listing->response.topics_size());
-  const TopicStore::Page page = topics.PageOf(listing->at.after, std::min(kTopicsPerTurn, room));
+  const TopicStore::Page page =
+      shard.topics().PageOf(listing->at.after, std::min(kTopicsPerTurn, room));
   for (const Topic* topic : page.topics) {
     ++listing->looked_at;
     if (topic->name().starts_with(listing->prefix)) {
-      Describe(*topic, listing->response.add_topics());
+      Describe(shard, *topic, listing->response.add_topics());
     }
   }
   listing->at.after = page.next;
@@ -66,7 +71,7 @@ void GatherOn(const std::shared_ptr<Listing>& listing) {
     Shard& shard = listing->engine->shard(listing->at.shard);
     bool ends = false;
     const bool fine = NoThrow(&shard.metrics().handler_exceptions, "a walk over topics",
-                              [&] { ends = Gather(listing.get(), shard.topics()); });
+                              [&] { ends = Gather(listing.get(), shard); });
     if (ends || !fine) return Finish(listing, fine);
     GatherOn(listing);
   });
@@ -106,7 +111,9 @@ void GetTopic(const AdminContext& context, UnaryCall& call, v1::GetTopicRequest 
   info->set_topic(request.topic());
   auto answer = call.Later([info](UnaryCall& asked) { asked.Respond(*info); });
   home.Post([&home, &asker = call.shard(), info, answer = std::move(answer)]() mutable {
-    if (const Topic* topic = home.topics().Find(info->topic())) Describe(*topic, info.get());
+    if (const Topic* topic = home.topics().Find(info->topic())) {
+      Describe(home, *topic, info.get());
+    }
     asker.Post(std::move(answer));
   });
 }

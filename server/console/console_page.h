@@ -1,7 +1,5 @@
-// The console: one page for a browser that shows what the server does and speaks to it by WebSocket
-// (docs/protocol.md, "HTTP, on the same port"). It reads /metrics and holds nothing here.
-//
-// Constants of the program, made from the files beside this one (join_page.cmake): thread-safe.
+// The pages for a browser. Constants of the program, made from the files beside this one
+// (join_page.cmake): thread-safe.
 #ifndef CRIER_SERVER_CONSOLE_CONSOLE_PAGE_H_
 #define CRIER_SERVER_CONSOLE_CONSOLE_PAGE_H_
 
@@ -9,17 +7,24 @@
 
 namespace crier {
 
-inline constexpr std::string_view kConsolePageType = "text/html; charset=utf-8";
+struct Page {
+  static constexpr std::string_view kType = "text/html; charset=utf-8";
 
-// The whole page; its style and script stand in it.
-std::string_view ConsolePageHtml();
+  // The whole page; its style and script stand in it.
+  std::string_view html;
+  // Its entity tag, quotes included (RFC 9110, section 8.8.3): another page has another.
+  std::string_view tag;
+  // The Content-Security-Policy under which it has to be sent: its own style and script, requests
+  // to where it came from, and nothing else.
+  std::string_view policy;
+};
 
-// Its entity tag, quotes included (RFC 9110, section 8.8.3): another page has another.
-std::string_view ConsolePageTag();
+// The console: shows what the server does and speaks to it by WebSocket (docs/protocol.md, "HTTP,
+// on the same port"). It reads /metrics and holds nothing here.
+Page ConsolePage();
 
-// The Content-Security-Policy under which it has to be sent: its own style and script, requests to
-// where it came from, and nothing else.
-std::string_view ConsolePagePolicy();
+// The administrators' page, on their listener (docs/admin.md). It calls crier.v1.Admin.
+Page AdminPage();
 
 }  // namespace crier
 

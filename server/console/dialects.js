@@ -1,5 +1,6 @@
 // The two dialects that a page can speak (docs/protocol.md, section 4). For each: the subprotocol;
-// frame(fields), the object to send; events(object), what a frame from the server holds.
+// frame(fields), the object to send; events(object), what a frame from the server holds; auth(token),
+// the first frame where a token cannot be a subprotocol beside the dialect's.
 //
 // fields: action, and what kFields says that the action takes; empty ones are left out.
 // An event: {kind, user, topic, body, data, id, bad}, the kind as in the plain dialect.
@@ -23,6 +24,7 @@ function givenFields(fields) {
 
 const plainDialect = {
   subprotocols: [],
+  auth: (token) => ({action_type: 'auth', body: token}),
   frame: (fields) => ({action_type: fields.action, ...givenFields(fields)}),
   events(frame) {
     const kind = String(frame.action_type);

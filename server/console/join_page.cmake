@@ -1,6 +1,8 @@
-# cmake -DFILES="page.html;page.css;a.js;b.js" -DOUT=console_page.cc -P join_page.cmake
+# cmake -DNAME=ConsolePage -DFILES="page.html;page.css;a.js;b.js" -DOUT=console_page.cc
+#       -P join_page.cmake
 #
-# Puts the style and the scripts into the page, in the order given, and the page into a C++ source.
+# Puts the style and the scripts into the page, in the order given, and the page into a C++ source
+# with the function NAME (console_page.h).
 # The page's policy (Content-Security-Policy) names the two by their hashes, so that the browser runs
 # nothing else.
 cmake_minimum_required(VERSION 3.22)
@@ -65,14 +67,12 @@ ${bytes}};
 
 }  // namespace
 
-std::string_view ConsolePageHtml() { return {kPage, sizeof(kPage)}; }
-
-std::string_view ConsolePageTag() { return R\"(\"${tag}\")\"; }
-
-std::string_view ConsolePagePolicy() {
-  return \"default-src 'none'; script-src ${script_hash}; style-src ${style_hash}; \"
-         \"connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \"
-         \"frame-ancestors 'none'\";
+Page ${NAME}() {
+  return {.html = {kPage, sizeof(kPage)},
+          .tag = R\"(\"${tag}\")\",
+          .policy = \"default-src 'none'; script-src ${script_hash}; style-src ${style_hash}; \"
+                    \"connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \"
+                    \"frame-ancestors 'none'\"};
 }
 
 }  // namespace crier

@@ -27,12 +27,13 @@ function advice(name) {
   return kOutcomes.find(([known]) => known === name)?.[2] ?? '';
 }
 
-// The end of a connection in words. `opened`: it had stood before.
-function explainClose(code, reason, opened) {
+// The end of a connection in words. `opened`: it had stood before. `token`: it had one.
+function explainClose(code, reason, opened, token) {
   if (code === 1006 && !opened) {
     return 'No connection. Either the server does not answer, or it refused the WebSocket: it is ' +
-        'full or stopping, does not speak this dialect, or does not accept pages from this origin ' +
-        '(--allowed_origins). The browser does not say which.';
+        `full or stopping, ${token ? 'does not accept this token, ' : ''}does not speak this ` +
+        'dialect, or does not accept pages from this origin (--allowed_origins). The browser does ' +
+        'not say which.';
   }
   if (code === 1006) return 'The connection broke without a close frame.';
   const named = /^([A-Z_]+)\b/.exec(reason)?.[1];

@@ -26,8 +26,9 @@ class Session {
   }
 
   part(name) { return this.form.querySelector(`.${name}`); }
-  get user() { return this.part('user').value; }
+  get user() { return userOfToken(this.token) || this.part('user').value; }
   set user(name) { this.part('user').value = name; }
+  get token() { return this.part('token').value.trim(); }
   get dialect() { return dialects[this.part('dialect').value]; }
   get idle() { return !this.socket && !this.reconnectAt; }
 
@@ -37,8 +38,17 @@ class Session {
     // Beside the page, wherever a proxy has put that.
     const url = new URL('ws', location.href);
     url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
-    if (this.user) url.search = `?user_id=${encodeURIComponent(this.user)}`;
-    const socket = new WebSocket(url, this.dialect.subprotocols);
+    const {token, dialect} = this;
+    // The token itself is never part of the URL, which others may log.
+    if (this.user && !token) url.search = `?user_id=${encodeURIComponent(this.user)}`;
+    const bearer = token && !dialect.auth ? [`crier.bearer.${token}`] : [];
+    let socket;
+    try {
+      socket = new WebSocket(url, [...dialect.subprotocols, ...bearer]);
+    } catch {
+      this.reconnectAt = 0;
+      return this.note('closed', 'This is no token: it has characters that none has.', true);
+    }
     this.socket = socket;
     let opened = false;
     socket.onopen = () => {
@@ -52,6 +62,9 @@ class Session {
 
   opened() {
     this.reconnectAt = this.attempts = 0;
+    if (this.token && this.dialect.auth) {
+      this.socket.send(JSON.stringify(this.dialect.auth(this.token)));
+    }
     this.showState(`connected${this.user ? ` as ${this.user}` : ''}`);
     this.note('connected', this.part('dialect').selectedOptions[0].text);
     announce('Connected.');
@@ -62,7 +75,7 @@ class Session {
     this.socket = null;
     this.pending = [];
     for (const {text} of this.waiting.splice(0)) this.note('not sent', text, true);
-    const words = this.leaving ? `You disconnected (${code}).` : explainClose(code, reason, opened);
+    const words = this.leaving ? `You disconnected (${code}).` : explainClose(code, reason, opened, this.token);
     const again = !this.leaving && (opened ? [1001, 1006].includes(code) : this.reconnectAt > 0);
     // Told once, not at each attempt.
     if (!this.reconnectAt) {
@@ -96,7 +109,7 @@ class Session {
     this.form.classList.toggle('up', this.socket?.readyState === WebSocket.OPEN);
     this.part('connect').textContent = idle ? 'Connect' : 'Disconnect';
     this.part('connect').classList.toggle('plain', !idle);
-    this.part('dialect').disabled = this.part('user').disabled = !idle;
+    for (const name of ['dialect', 'user', 'token']) this.part(name).disabled = !idle;
     this.on.change(this);
   }
 
@@ -170,5 +183,16 @@ class Session {
 
   note(kind, words, bad = false) {
     this.on.entry(this, {time: performance.now(), mine: true, kind, words, bad});
+  }
+}
+
+// The user that a token (RFC 7519) names; empty: it is none, or names none.
+function userOfToken(token) {
+  try {
+    const claims = atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'));
+    const bytes = Uint8Array.from(claims, (char) => char.charCodeAt(0));
+    return String(JSON.parse(new TextDecoder().decode(bytes)).sub ?? '');
+  } catch {
+    return '';
   }
 }

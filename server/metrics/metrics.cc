@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "server/base/concat.h"
 #include "server/metrics/process_stats.h"
 
 namespace crier {
@@ -47,11 +48,23 @@ struct MethodLabels {
   std::string_view service;
   std::string_view method;
 };
+constexpr std::string_view kAdminService = "crier.v1.Admin";
 constexpr std::array<MethodLabels, kGrpcMethodCount> kMethodLabels = {{
     {"bidi_stream", "crier.v1.Messaging", "Connect"},
     {"server_stream", "crier.v1.Messaging", "Subscribe"},
     {"unary", "crier.v1.Messaging", "Publish"},
     {"unary", "crier.v1.Messaging", "History"},
+    {"unary", kAdminService, "GetServerInfo"},
+    {"unary", kAdminService, "ListSessions"},
+    {"unary", kAdminService, "GetSession"},
+    {"unary", kAdminService, "ListTopics"},
+    {"unary", kAdminService, "GetTopic"},
+    {"unary", kAdminService, "Disconnect"},
+    {"unary", kAdminService, "Publish"},
+    {"unary", kAdminService, "Drain"},
+    {"unary", kAdminService, "SetLogLevel"},
+    {"server_stream", kAdminService, "WatchStats"},
+    {"server_stream", kAdminService, "WatchEvents"},
     {"unary", "grpc.health.v1.Health", "Check"},
     {"server_stream", "grpc.health.v1.Health", "Watch"},
     {"bidi_stream", "grpc.reflection.v1.ServerReflection", "ServerReflectionInfo"},
@@ -206,8 +219,29 @@ void HandledByMethod(const Shards& shards, MetricFamily* family) {
 
 void HandlingByMethod(const Shards& shards, MetricFamily* family) {
   for (size_t m = 0; m < kGrpcMethodCount; ++m) {
-    ClientMetric& metric = AddMethod(m, family);
-    for (const auto& shard : shards) AddTo(&metric, shard->grpc_methods[m].handling_seconds);
+    ClientMetric sum;
+    for (const auto& shard : shards) AddTo(&sum, shard->grpc_methods[m].handling_seconds);
+    // Many series for what most servers are seldom asked.
+    if (kMethodLabels[m].service == kAdminService && sum.histogram.sample_count == 0) continue;
+    AddMethod(m, family).histogram = std::move(sum.histogram);
+  }
+}
+
+// A series per method and code that has occurred, and that of OK for each that HTTP serves.
+void HttpCallsByMethod(const Shards& shards, MetricFamily* family) {
+  for (size_t m = 0; m < kGrpcMethodCount; ++m) {
+    const MethodLabels& labels = kMethodLabels[m];
+    const bool served = labels.type == "unary" && labels.service.starts_with("crier.");
+    for (size_t code = 0; code < kGrpcCodeCount; ++code) {
+      ClientMetric sum;
+      for (const auto& shard : shards) AddTo(&sum, shard->http_calls[m][code]);
+      if (!(served && code == 0) && sum.counter.value == 0) continue;
+      const bool known = m != static_cast<size_t>(GrpcMethod::kUnknown);
+      ClientMetric& metric =
+          AddLabel(family->metric.emplace_back(), "method",
+                   known ? Concat({labels.service, "/", labels.method}) : "unknown");
+      AddLabel(metric, "code", kCodeLabels[code]).counter = sum.counter;
+    }
   }
 }
 
@@ -279,6 +313,9 @@ constexpr Row kRows[] = {
      "gRPC calls that have ended, by method and status."},
     {"grpc_server_handling_seconds", MetricType::Histogram, &HandlingByMethod,
      "From a gRPC call's head until its end, in seconds. A stream's is its whole life."},
+    {"crier_http_calls_total", MetricType::Counter, &HttpCallsByMethod,
+     "Calls by HTTP that were answered, by method and by the code of their status. unknown: a "
+     "method that there is not."},
 };
 
 MetricFamily Family(std::string_view name, MetricType type, std::string_view help) {

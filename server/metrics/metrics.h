@@ -88,12 +88,23 @@ enum class GrpcViolation : uint8_t {
 };
 inline constexpr size_t kGrpcViolationCount = static_cast<size_t>(GrpcViolation::kFlowControl) + 1;
 
-// The methods that gRPC's own metrics tell apart.
+// The methods that the metrics of calls tell apart, gRPC's own names of them and those by HTTP.
 enum class GrpcMethod : uint8_t {
   kConnect,
   kSubscribe,
   kPublish,
   kHistory,
+  kGetServerInfo,  // from here on to kWatchEvents: crier.v1.Admin
+  kListSessions,
+  kGetSession,
+  kListTopics,
+  kGetTopic,
+  kDisconnect,
+  kAdminPublish,
+  kDrain,
+  kSetLogLevel,
+  kWatchStats,
+  kWatchEvents,
   kHealthCheck,
   kHealthWatch,
   kReflection,
@@ -153,6 +164,8 @@ struct ShardMetrics {
   std::array<Counter, kTlsHandshakeCount> tls_handshakes;
   std::array<Counter, kGrpcViolationCount> grpc_violations;
   std::array<PerGrpcMethod, kGrpcMethodCount> grpc_methods;
+  // Calls by HTTP, by the code of their status.
+  std::array<std::array<Counter, kGrpcCodeCount>, kGrpcMethodCount> http_calls;
 };
 
 // Owns the instruments of all shards and shows them to Prometheus.

@@ -30,6 +30,7 @@ void UnaryMethods::Insert(UnaryMethod method, const google::protobuf::Descriptor
   assert(Find(method.path) == nullptr);
   static_cast<void>(request);
   const std::string_view service = ServiceName(method.path);
+  method.metric = GrpcMethodOf(method.path);
   if (ServiceOf(method.path) == nullptr) services_.emplace_back(service);
   all_.push_back(std::make_unique<const UnaryMethod>(std::move(method)));
   by_path_.insert_or_assign(all_.back()->path, all_.back().get());

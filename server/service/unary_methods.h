@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "server/base/string_map.h"
+#include "server/metrics/metrics.h"
 #include "server/service/unary_call.h"
 #include "server/service/unary_codec.h"
 
@@ -33,6 +34,7 @@ struct UnaryMethod {
   // Of the type of its responses.
   const google::protobuf::Message& response_prototype;
   bool wants_fields;
+  GrpcMethod metric = GrpcMethod::kUnknown;  // what its calls are counted as
 };
 
 // Filled before a server starts with it. Thread-safe from then on.

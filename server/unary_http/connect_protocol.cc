@@ -116,7 +116,11 @@ ConnectAnswer AnswerOf(const UnaryError& error) {
     AppendDetail(error.details[i], &body);
   }
   body += error.details.empty() ? "}\n" : "]}\n";
-  return {.status = code.status, .content_type = kJson, .body = std::move(body), .headers = {}};
+  return {.status = code.status,
+          .code = static_cast<int>(index),
+          .content_type = kJson,
+          .body = std::move(body),
+          .headers = {}};
 }
 
 std::variant<ConnectFraming, ConnectAnswer> ReadConnectHead(const ConnectHead& head) {

@@ -38,6 +38,7 @@ struct ConnectFraming {
 // An answer, ready to be sent.
 struct ConnectAnswer {
   unsigned status = 200;  // of HTTP
+  int code = 0;           // of gRPC; 0 too for a request that was no call
   std::string_view content_type = "application/json";
   std::string body = {};
   CallFields headers = {};  // more of them

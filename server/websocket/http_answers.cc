@@ -55,6 +55,14 @@ HttpResponse CallResponse(const HttpRequest& request, const ConnectAnswer& answe
   return response;
 }
 
+HttpAnswer RefuseCall(const HttpRequest& request, const UnaryMethod* method,
+                      const ConnectAnswer& answer) {
+  HttpAnswer refusal = Respond(CallResponse(request, answer));
+  refusal.method = method;
+  refusal.refused_code = answer.code;
+  return refusal;
+}
+
 HttpResponse MetricsResponse(const HttpRequest& request, const std::string* text) {
   if (text != nullptr) {
     return TextResponse(request, http::status::ok, *text, kPrometheusText);

@@ -41,7 +41,9 @@ struct HttpAnswer {
   std::optional<Grant> grant;   // of a session (SessionOptions::grant)
   std::string client;           // the address of who asked, behind trusted proxies
   bool origin_refused = false;  // `response` says so
-  // Of a call.
+  // `response` refuses a call with this code of gRPC, which is to be counted; 0: it does not.
+  int refused_code = 0;
+  // Of a call; null: there is no such method.
   const UnaryMethod* method = nullptr;
   ConnectFraming framing;
   Caller caller;
@@ -60,6 +62,9 @@ HttpResponse MetricsResponse(const HttpRequest& request, const std::string* text
 
 // The answer to a call. A page of another origin, which was allowed to make it, may read it.
 HttpResponse CallResponse(const HttpRequest& request, const ConnectAnswer& answer);
+// The same for a call that is refused before it is made. `method`: null: there is none.
+HttpAnswer RefuseCall(const HttpRequest& request, const UnaryMethod* method,
+                      const ConnectAnswer& answer);
 
 // A response in plain text that says what is wrong and closes the connection, for what is not even
 // a request.

@@ -78,15 +78,23 @@ HttpConnection::HttpConnection(ShardConnections* set, const WebSocketContext* co
       socket_(std::make_unique<Socket>(&set->poller(), std::move(accepted.fd),
                                        static_cast<Socket::Owner*>(this),
                                        set->NewTls(context->tls, TlsProtocol::kHttp1))),
-      deadline_(set->poller().now() +
-                (place_.of_reserve() ? std::min(kReserveTimeout, context->options.handshake_timeout)
-                                     : context->options.handshake_timeout)),
+      deadline_(set->poller().now() + patience()),
       output_memory_(&set->shard().memory(), MemoryKind::kOutput) {}
+
+std::chrono::milliseconds HttpConnection::patience() const {
+  const std::chrono::milliseconds timeout = context_->options.handshake_timeout;
+  return place_.of_reserve() ? std::min(kReserveTimeout, timeout) : timeout;
+}
 
 TimePoint HttpConnection::CheckDeadlines(TimePoint now) {
   if (call_ != nullptr && now >= call_->deadline &&
       (phase_ == Phase::kReadingBody || (phase_ == Phase::kAnswering && asks_ != nullptr))) {
     AnswerCall(AnswerOf(DeadlineExceeded()));
+  }
+  // While the server itself is what is waited for, the client is not late.
+  if (phase_ == Phase::kAnswering && asks_ != nullptr) {
+    deadline_ = now + patience();
+    return call_ == nullptr ? deadline_ : std::min(deadline_, call_->deadline);
   }
   if (now < deadline_) return deadline_;
   Finish();
@@ -160,6 +168,7 @@ void HttpConnection::OnRequest(std::string_view* input) {
                               .now = set_->shard().clock().WallNanos() / 1'000'000'000,
                               .methods = context_->methods});
   if (answer.origin_refused) LogRefusedOrigin(answer.client);
+  if (answer.refused_code != 0) CountCall(answer.method, answer.refused_code);
   switch (answer.route) {
     case HttpRoute::kRespond:
       return AnswerRequested(std::move(answer.response));
@@ -179,7 +188,9 @@ void HttpConnection::BeginCall(HttpAnswer answer, bool body_has_begun) {
   const size_t limit = context_->options.max_message_bytes;
   HttpRequest head = parser_->get();
   if (parser_->content_length().value_or(0) > limit) {
-    HttpResponse response = CallResponse(head, TooLongRequest(limit));
+    const ConnectAnswer refusal = TooLongRequest(limit);
+    CountCall(answer.method, refusal.code);
+    HttpResponse response = CallResponse(head, refusal);
     response.keep_alive(false);
     return Answer(std::move(response));
   }
@@ -264,8 +275,17 @@ void HttpConnection::MakeCall() {
                   });
 }
 
+void HttpConnection::CountCall(const UnaryMethod* method, int code) {
+  const GrpcMethod counted = method == nullptr ? GrpcMethod::kUnknown : method->metric;
+  set_->shard()
+      .metrics()
+      .http_calls[static_cast<size_t>(counted)][std::min<size_t>(code, kGrpcCodeCount - 1)]
+      .Add();
+}
+
 void HttpConnection::AnswerCall(const ConnectAnswer& answer) {
   asks_.reset();
+  CountCall(&call_->method, answer.code);
   HttpResponse response = CallResponse(call_->head, answer);
   // A body that was not read would be taken for the next request.
   if (!call_->body.is_done() || place_.of_reserve()) response.keep_alive(false);
@@ -318,6 +338,8 @@ void HttpConnection::AnswerRequested(HttpResponse response) {
 
 void HttpConnection::Answer(HttpResponse response) {
   phase_ = Phase::kAnswering;
+  // The client has this time to take it.
+  deadline_ = set_->poller().now() + patience();
   keep_alive_ = response.keep_alive();
   output_ = Serialized(std::move(response));
   sent_ = 0;

@@ -3,6 +3,7 @@
 #define CRIER_SERVER_WEBSOCKET_HTTP_CONNECTION_H_
 
 #include <boost/beast/http/parser.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,6 +73,8 @@ class HttpConnection final : public PolledConnection, private Socket::Owner {
     MemoryShare memory;  // of the body
   };
 
+  // How long the client may take for a request, or to take an answer.
+  std::chrono::milliseconds patience() const;
   // Reads requests from `input` until one waits for its answer, and keeps the rest.
   void ReadRequests(std::string_view input);
   // Takes a request's header off the front of *input. False: it is not whole.
@@ -84,6 +87,8 @@ class HttpConnection final : public PolledConnection, private Socket::Owner {
   void BeginCall(HttpAnswer answer, bool body_has_begun);
   void MakeCall();
   void AnswerCall(const ConnectAnswer& answer);
+  // In crier_http_calls_total. `method`: null: there is none.
+  void CountCall(const UnaryMethod* method, int code);
   // Goes on with the next request when others of this shard have had their turn: a call costs more
   // than reading it.
   void GoOnLater();
@@ -103,7 +108,7 @@ class HttpConnection final : public PolledConnection, private Socket::Owner {
   const std::string peer_;
   ConnectionTable::Place place_;
   std::unique_ptr<Socket> socket_;
-  TimePoint deadline_;
+  TimePoint deadline_;  // of the client: for a request, or to take an answer
   Phase phase_ = Phase::kReading;
   bool keep_alive_ = false;   // after the answer
   bool in_requests_ = false;  // ReadRequests is on the stack

@@ -34,27 +34,26 @@ bool WantsPage(const HttpRequest& request) {
   return false;
 }
 
-// "/": the console for a browser, the server's name for others.
-HttpResponse RootResponse(const HttpRequest& request) {
+// "/": a page for a browser, the server's name for others.
+HttpResponse RootResponse(const HttpRequest& request, const Page& page) {
   if (!WantsPage(request)) {
     HttpResponse response = TextResponse(request, http::status::ok, Concat({kServerProduct, "\n"}));
     response.set(http::field::vary, "Accept");
     return response;
   }
-  const std::string_view tag = ConsolePageTag();
-  const bool known = View(request[http::field::if_none_match]).find(tag) != std::string_view::npos;
-  HttpResponse response =
-      known ? TextResponse(request, http::status::not_modified, {}, kConsolePageType)
-            : TextResponse(request, http::status::ok, ConsolePageHtml(), kConsolePageType);
+  const bool known =
+      View(request[http::field::if_none_match]).find(page.tag) != std::string_view::npos;
+  HttpResponse response = known ? TextResponse(request, http::status::not_modified, {}, Page::kType)
+                                : TextResponse(request, http::status::ok, page.html, Page::kType);
   // The browser keeps it, and asks each time whether it is still current.
   response.set(http::field::cache_control, "no-cache");
-  response.set(http::field::etag, std::string(tag));
+  response.set(http::field::etag, std::string(page.tag));
   response.set(http::field::vary, "Accept");
-  response.set("Content-Security-Policy", std::string(ConsolePagePolicy()));
+  response.set("Content-Security-Policy", std::string(page.policy));
   response.set("Referrer-Policy", "no-referrer");
   response.set("X-Frame-Options", "DENY");
   // The length of the page if it were sent (RFC 9110, section 8.6). Zero would be wrong.
-  if (known) response.content_length(ConsolePageHtml().size());
+  if (known) response.content_length(page.html.size());
   return response;
 }
 
@@ -146,7 +145,7 @@ HttpAnswer AnswerPage(const HttpRequest& request, const HttpContext& context,
                          : Refuse(request, http::status::service_unavailable,
                                   "not ready: the server is starting or draining");
   }
-  return Respond(RootResponse(request));
+  return Respond(RootResponse(request, context.options.for_admin ? AdminPage() : ConsolePage()));
 }
 
 // Where calls are: "calls below /crier.v1.Messaging/".
@@ -169,13 +168,15 @@ HttpAnswer AnswerCall(const HttpRequest& request, const HttpContext& context, co
   if (context.over_limit) return Respond(TooManyConnectionsResponse(request));
   const UnaryMethods& methods = *context.methods;
   const UnaryMethod* method = methods.Find(target.path);
-  if (method == nullptr) return Respond(CallResponse(request, NoSuchMethod(methods, target.path)));
+  if (method == nullptr) {
+    return RefuseCall(request, nullptr, NoSuchMethod(methods, target.path));
+  }
   auto framing = ReadConnectHead({.content_type = View(request[http::field::content_type]),
                                   .content_encoding = View(request[http::field::content_encoding]),
                                   .protocol_version = View(request["Connect-Protocol-Version"]),
                                   .timeout_ms = View(request["Connect-Timeout-Ms"])});
   if (const auto* refusal = std::get_if<ConnectAnswer>(&framing)) {
-    return Respond(CallResponse(request, *refusal));
+    return RefuseCall(request, method, *refusal);
   }
   const bool has_token = !BearerTokenOf(View(request[http::field::authorization])).empty();
   auto caller = AdmitCaller(context.authenticator, context.now,
@@ -184,7 +185,7 @@ HttpAnswer AnswerCall(const HttpRequest& request, const HttpContext& context, co
                              .user_id = View(request["Crier-User-Id"]),
                              .user_id_is_in = "the header Crier-User-Id"});
   if (const auto* refusal = std::get_if<Refusal>(&caller)) {
-    HttpAnswer answer = Respond(CallResponse(request, AnswerOf(ErrorOf(*refusal))));
+    HttpAnswer answer = RefuseCall(request, method, AnswerOf(ErrorOf(*refusal)));
     if (Info(refusal->outcome).advice == Advice::kRetryWithToken) {
       answer.response.set(http::field::www_authenticate,
                           ChallengeText(has_token ? refusal->message : ""));
@@ -220,21 +221,19 @@ HttpAnswer AnswerRequest(const HttpRequest& request, const HttpContext& context)
   if (context.methods != nullptr && context.methods->ServiceOf(path) != nullptr) {
     return AnswerCall(request, context, target, client);
   }
-  if (context.options.calls_only && path != "/healthcheck" && path != "/readyz") {
-    return Refuse(request, http::status::not_found,
-                  Concat({"nothing here; there are ", WhereCallsAre(*context.methods),
-                          ", and /healthcheck and /readyz"}));
-  }
-  const bool session = path == "/ws";
+  const bool for_admin = context.options.for_admin;
+  const bool session = path == "/ws" && !for_admin;
   const bool echo = path == "/echo" && context.options.enable_echo;
-  const bool health = path == "/healthcheck" || path == "/readyz" || path == "/metrics";
+  const bool health =
+      path == "/healthcheck" || path == "/readyz" || (path == "/metrics" && !for_admin);
   const bool page = path == "/" || health;
   const bool options = request.method() == http::verb::options;
   if (!session && !echo && !page && !(options && path == "*")) {
     return Refuse(
         request, http::status::not_found,
-        Concat({"nothing here; there is / (the console), /ws (WebSocket), /healthcheck, /readyz, "
-                "/metrics",
+        Concat({"nothing here; there is ",
+                for_admin ? "/ (for a browser), /healthcheck, /readyz"
+                          : "/ (the console), /ws (WebSocket), /healthcheck, /readyz, /metrics",
                 context.methods == nullptr ? ""
                                            : Concat({", and ", WhereCallsAre(*context.methods)})}));
   }

@@ -29,8 +29,8 @@ struct WebSocketOptions {
   HostRules allowed_hosts;
   // Trusted proxies begin each connection with a header of the PROXY protocol.
   bool proxy_protocol = false;
-  // Serve calls and how the server is, and nothing else: no sessions, no console, no metrics.
-  bool calls_only = false;
+  // Serve what administrators need, and nothing else: calls, their page, and how the server is.
+  bool for_admin = false;
   // Serve /echo, for conformance suites.
   bool enable_echo = false;
   // Negotiate permessage-deflate with clients that offer it.

@@ -45,7 +45,7 @@ absl::Status WebSocketServer::Listen(std::string_view addresses) {
 }
 
 absl::Status WebSocketServer::Start() {
-  if (!context_.options.calls_only) metrics_ = std::make_unique<MetricsThread>(&engine_->metrics());
+  if (!context_.options.for_admin) metrics_ = std::make_unique<MetricsThread>(&engine_->metrics());
   context_.metrics = metrics_.get();
   if (context_.options.proxy_protocol) {
     acceptor_.ExpectProxyHeaders(context_.options.handshake_timeout);

@@ -1,5 +1,10 @@
 """The console's messages in a real browser: sessions, what they send, and the log of it."""
 
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
 import support
 from console import ConsoleCase
 
@@ -145,6 +150,42 @@ class ConsoleMessagesTest(ConsoleCase):
             self.send_by_hand('{"action_type":"sing"}')
             self.wait_for_row("", "closed", "Closed with 1002, INVALID_MESSAGE: ")
             self.wait_for_text("#session-1 .session-state", "not connected")
+
+    def test_a_token_lets_it_in_and_names_the_user(self):
+        secret = Path(self.enterContext(tempfile.TemporaryDirectory())) / "secret"
+        secret.write_text("s" * 64)
+        token = subprocess.run(
+            [os.environ["CRIER"], "token", "make", "--key", secret, "--alg", "HS256", "--sub", "zoë",
+             "--publish", ",**", "--subscribe", ",**"],
+            capture_output=True, check=True, text=True).stdout.strip()
+        with support.Crierd(f"--auth_keys={secret}") as crierd:
+            for dialect in DIALECTS:
+                with self.subTest(dialect):
+                    self.open(crierd)
+                    self.page.fill("#session-1 .token", token)
+                    self.connect(dialect=dialect)
+                    self.wait_for_text("#session-1 .session-state", "connected as zoë")
+                    self.say("broadcast", body="let in")
+                    self.assertIn("from zoë", self.wait_for_row("received", "broadcast", "let in")[2])
+                    self.assertFalse(self.page.run("""
+                      return [document.body.innerText, location.href,
+                              conversation.sessions[0].socket.url].some(
+                                  (text) => text.includes(arguments[0]))""", token))
+                    self.open(crierd)
+                    self.page.choose("#session-1 .dialect", dialect)
+                    self.page.fill("#session-1 .token", f"{token}x")
+                    self.page.click("#session-1 .connect")
+                    words = {"plain": "Closed with 4401, UNAUTHENTICATED: ",
+                             "crier.v1.json": "No connection. Either the server does not answer, or it "
+                                              "refused the WebSocket: it is full or stopping, does not "
+                                              "accept this token"}[dialect]
+                    self.wait_for_row("", "closed", words)
+            self.open(crierd)
+            self.page.fill("#session-1 .token", "no token at all")
+            self.page.choose("#session-1 .dialect", "crier.v1.json")
+            self.page.click("#session-1 .connect")
+            self.wait_for_row("", "closed", "This is no token")
+        self.page.complaints()  # of the handshake that was refused, told by the browser too
 
     def test_what_comes_is_text_and_never_markup(self):
         self.connect()

@@ -1,4 +1,5 @@
-"""Makes docs/console.png and docs/console-phone.png: the console of a real crierd under real load.
+"""Makes docs/console.png, docs/console-phone.png and docs/admin.png: the console and the administrators'
+page of a real crierd under real load.
 
     CRIERD=build/release/bin/crierd CRIER=build/release/bin/crier \
         /usr/bin/python3 tests/e2e/console_screenshot.py
@@ -67,6 +68,23 @@ def talk(page):
     page.fill("#body", "See you there.")
 
 
+def administrate(page):
+    def call(form, **fields):
+        for name, text in fields.items():
+            page.fill(f"#{form} [name={name}]", text)
+        done = page.run("return byId('done').children.length")
+        page.click(f"#{form} button")
+        return done
+
+    support.wait_for("topics", lambda: "/s" in page.text("#topics tbody"))
+    done = call("publish", topic="news", userId="operator", body="The doors close at six.")
+    support.wait_for("a publish", lambda: page.run("return byId('done').children.length") > done)
+    done = call("disconnect", sessionId="1", detail="maintenance")
+    page.click("#confirm-yes")
+    support.wait_for("an end", lambda: page.run("return byId('done').children.length") > done)
+    page.run("window.scrollTo(0, 0); document.activeElement.blur()")
+
+
 def main():
     with contextlib.ExitStack() as stack:
         crierd = stack.enter_context(support.Crierd())
@@ -90,6 +108,10 @@ def main():
         page.screen(390, 844, dark=True, phone=True, still=True)
         wait_until(page, newest_point(page) + 3)
         page.screenshot(DOCS / "console-phone.png")
+        page.screen(1280, 1080, still=True)
+        page.open(f"http://{crierd.admin}/")
+        administrate(page)
+        page.screenshot(DOCS / "admin.png")
 
 
 if __name__ == "__main__":

@@ -111,6 +111,17 @@ class ConsoleTest(ConsoleCase):
         self.page.press("Space")
         tab_to("log")
 
+    def test_it_leads_to_the_administrators_page(self):
+        self.page.run("window.open = (url, target, how) => { window.opened = [url, target, how]; }")
+        self.page.click("#admin")
+        self.assertEqual(self.page.run("return byId('admin-address').value"), "127.0.0.1:50052")
+        self.page.fill("#admin-address", self.crierd.admin)
+        self.page.press("Enter")
+        self.assertEqual(self.page.run("return window.opened"),
+                         [f"http://{self.crierd.admin}/", "_blank", "noopener"])
+        self.page.click("#admin")
+        self.assertFalse(self.page.run("return byId('admin-line').checkVisibility()"))
+
     def test_on_a_phone_in_light_and_dark(self):
         self.connect(user="ada")
         self.say("broadcast", body="w" * 300)

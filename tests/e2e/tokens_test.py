@@ -111,6 +111,28 @@ class TokensTest(unittest.TestCase):
                     self.assertEqual(publish(crierd, self.of_pyjwt(name)), 200)
             self.assertEqual(publish(crierd, self.of_pyjwt("HS256")), 401)
 
+    def test_bench_gives_a_token(self):
+        token = self.folder / "token"
+        token.write_bytes(run(
+            os.environ["CRIER"], "token", "make", "--key", self.signing["ES256"], "--alg", "ES256",
+            "--sub", "alice", "--publish", ",**", "--subscribe", ",**"))
+
+        def bench(mode, *arguments):
+            return subprocess.run(
+                [os.environ["CRIER"], "bench", mode, "--clients=5", "--rate=50", "--duration=500ms",
+                 *arguments], capture_output=True, text=True, timeout=2 * support.DEADLINE, check=False)
+
+        with support.Crierd(self.flag) as crierd:
+            for server in [f"--url=ws://{crierd.http}/ws", f"--grpc={crierd.grpc}"]:
+                for mode in ["fanout", "direct"]:
+                    with self.subTest(server=server, mode=mode):
+                        done = bench(mode, server, f"--token-file={token}")
+                        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                        self.assertNotEqual(bench(mode, server).returncode, 0)
+            wrong = bench("fanout", f"--token-file={self.folder / 'nothing'}")
+            self.assertEqual(wrong.returncode, 2)
+            self.assertIn("no token", wrong.stderr)
+
 
 if __name__ == "__main__":
     support.require("openssl")

@@ -15,8 +15,11 @@ if(TARGET crierd)
   target_compile_definitions(tool_test PRIVATE CRIER_PATH="$<TARGET_FILE:crier>")
   add_dependencies(tool_test crier)
   crier_integration_test(keys_test crier_test_process crier_test_tokens crier_test_websocket)
-  crier_integration_test(admin_test crier_test_process crier_test_grpc crier_test_tokens
-                                    crier_test_websocket)
+  add_executable(admin_test admin_calls_test.cc admin_fixture.cc admin_listener_test.cc
+                            admin_streams_test.cc)
+  target_link_libraries(admin_test PRIVATE crier_flags crier_test_process crier_test_grpc
+                        crier_test_tokens crier_test_websocket GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(admin_test DISCOVERY_MODE PRE_TEST PROPERTIES LABELS integration TIMEOUT 120)
   crier_integration_test(pause_test crier_test_process crier_test_http2 crier_test_websocket)
   # Sanitizers have a memory of their own.
   if(NOT CRIER_SANITIZE)

@@ -204,7 +204,7 @@ class UnarySurfacesTest : public ::testing::TestWithParam<Surface> {
     table_ = std::make_unique<ConnectionTable>(ConnectionTable::Limits{});
     grpc_ = std::make_unique<GrpcServer>(engine_.get(), &methods_, table_.get());
     http_ = std::make_unique<WebSocketServer>(engine_.get(), &methods_, table_.get(),
-                                              WebSocketOptions{});
+                                              websocket_options_);
     engine_->Start();
     ASSERT_TRUE(grpc_->Listen("127.0.0.1:0").ok());
     ASSERT_TRUE(http_->Listen("127.0.0.1:0").ok());
@@ -217,6 +217,7 @@ class UnarySurfacesTest : public ::testing::TestWithParam<Surface> {
     if (engine_ != nullptr) engine_->Stop();
   }
 
+  std::string http_address() const { return http_->addresses(); }
   TestCaller NewCaller() {
     const bool grpc = GetParam() == Surface::kGrpc;
     return TestCaller(GetParam(), grpc ? grpc_->addresses() : http_->addresses());
@@ -264,6 +265,7 @@ class UnarySurfacesTest : public ::testing::TestWithParam<Surface> {
   const ShardMetrics& metrics() const { return metrics_->shard(0); }
 
   EngineOptions engine_options_;
+  WebSocketOptions websocket_options_;
 
  private:
   UnaryMethods methods_;
@@ -384,6 +386,25 @@ TEST_P(UnarySurfacesTest, AnAnswerMayComeLater) {
   TestCaller caller = NewCaller();
   caller.Send(Request("hello"));
   OnShard(asked.get_future().get());
+  EXPECT_EQ(caller.Await().response.topic(), "later");
+}
+
+// The time that a client has for its request is not the time that the server has for its answer.
+TEST_P(UnarySurfacesTest, AnAnswerMayTakeLongerThanARequest) {
+  websocket_options_.handshake_timeout = 50ms;
+  std::promise<std::function<void()>> asked;
+  Serve([&asked](UnaryCall& call, v1::PublishRequest) {
+    asked.set_value(call.Later([](UnaryCall& later) { later.Respond(Response("later")); }));
+  });
+  TestCaller caller = NewCaller();
+  caller.Send(Request("hello"));
+  const auto answer = asked.get_future().get();
+  // Connections that came before the call's and after it run out of their time meanwhile.
+  for (int i = 0; i < 3; ++i) {
+    WebSocketClient silent(http_address());
+    EXPECT_TRUE(silent.WaitForEnd());
+  }
+  OnShard(answer);
   EXPECT_EQ(caller.Await().response.topic(), "later");
 }
 

@@ -74,14 +74,15 @@ TEST_F(WebSocketHttpTest, TheRootIsTheConsoleForABrowser) {
 
 TEST_F(WebSocketHttpTest, TheConsoleIsSentOnce) {
   Start();
-  const std::string length = "Content-Length: " + std::to_string(ConsolePageHtml().size()) + "\r\n";
+  const std::string length =
+      "Content-Length: " + std::to_string(ConsolePage().html.size()) + "\r\n";
   EXPECT_THAT(Exchange("HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
                        std::string(kBrowser) + "\r\n"),
               AllOf(StartsWith("HTTP/1.1 200"), HasSubstr(length), EndsWith("\r\n\r\n")));
-  const std::string known = "If-None-Match: \"x\", W/" + std::string(ConsolePageTag()) + "\r\n";
+  const std::string known = "If-None-Match: \"x\", W/" + std::string(ConsolePage().tag) + "\r\n";
   EXPECT_THAT(Get("/", kBrowser + known),
-              AllOf(StartsWith("HTTP/1.1 304"), HasSubstr("ETag: " + std::string(ConsolePageTag())),
-                    EndsWith("\r\n\r\n")));
+              AllOf(StartsWith("HTTP/1.1 304"),
+                    HasSubstr("ETag: " + std::string(ConsolePage().tag)), EndsWith("\r\n\r\n")));
   EXPECT_THAT(Get("/", std::string(kBrowser) + "If-None-Match: \"old\"\r\n"),
               AllOf(StartsWith("HTTP/1.1 200"), HasSubstr(length)));
 }
@@ -94,7 +95,7 @@ TEST_F(WebSocketHttpTest, TheConsoleKnowsEveryOutcome) {
       codes = std::to_string(info.repeated_close_code);
     }
     const std::string entry = "['" + std::string(info.name) + "', [" + codes + "], '";
-    EXPECT_THAT(std::string(ConsolePageHtml()), HasSubstr(entry));
+    EXPECT_THAT(std::string(ConsolePage().html), HasSubstr(entry));
   }
 }
 

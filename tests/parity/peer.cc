@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 #include "tests/support/frames.h"
 #include "tests/support/grpc_client.h"
 #include "tests/support/model_client.h"
@@ -64,7 +66,7 @@ class ModelPeer final : public Peer {
   Ending WaitForEnd() override {
     const auto frame = client_.socket().ReadClose();
     if (!frame.has_value()) return {.code = 1006, .outcome = {}};
-    return {.code = frame->close_code(), .outcome = {}};
+    return EndingOfClose(frame->close_code(), frame->close_reason());
   }
   int CodeOf(const OutcomeInfo& info) const override { return info.repeated_close_code; }
 
@@ -90,7 +92,15 @@ class GrpcPeer final : public Peer {
   }
   Ending WaitForEnd() override {
     const grpc::Status status = stream_->Finish();
-    return {.code = status.error_code(), .outcome = ReasonOf(status)};
+    Ending ending{.code = status.error_code(), .outcome = ReasonOf(status)};
+    ending.text = status.error_message();
+    google::rpc::Status details;
+    google::rpc::ErrorInfo info;
+    if (details.ParseFromString(status.error_details()) && details.details_size() == 1 &&
+        details.details(0).UnpackTo(&info) && info.metadata().contains("retry_after_ms")) {
+      ending.retry_after_ms = std::stoll(info.metadata().at("retry_after_ms"));
+    }
+    return ending;
   }
   int CodeOf(const OutcomeInfo& info) const override { return info.grpc_status; }
 
@@ -113,6 +123,19 @@ std::string NameOf(Speech speech) {
       return "Grpc";
   }
   return {};
+}
+
+Ending EndingOfClose(int code, std::string_view reason) {
+  constexpr std::string_view kWhen = "; retry_after_ms=";
+  Ending ending{.code = code, .outcome = std::string(reason.substr(0, reason.find(':')))};
+  if (const size_t when = reason.rfind(kWhen); when != reason.npos) {
+    ending.retry_after_ms = std::stoll(std::string(reason.substr(when + kWhen.size())));
+    reason = reason.substr(0, when);
+  }
+  if (const size_t colon = reason.find(": "); colon != reason.npos) {
+    ending.text = reason.substr(colon + 2);
+  }
+  return ending;
 }
 
 std::string TargetFor(const Login& login) {

@@ -3,7 +3,9 @@
 #ifndef CRIER_TESTS_PARITY_PEER_H_
 #define CRIER_TESTS_PARITY_PEER_H_
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -34,6 +36,9 @@ struct Ending {
   int code = 0;
   // The outcome's name, as the client was told; empty: it was not.
   std::string outcome;
+  // What is said for people, and when to come back, where that is said.
+  std::string text = {};
+  std::optional<int64_t> retry_after_ms = {};
 };
 
 // Not thread-safe. Reads only when asked.
@@ -77,6 +82,10 @@ std::unique_ptr<Peer> MakePlainPeer(const std::string& address, const Login& log
 std::unique_ptr<Peer> MakeModelPeer(const std::string& address, const Login& login,
                                     Speech speech);  // kJson or kProto
 std::unique_ptr<Peer> MakeGrpcPeer(const std::string& address, const Login& login);
+
+// Of a close frame whose reason is "OUTCOME: text; retry_after_ms=N", the last part or all but the
+// first being optional.
+Ending EndingOfClose(int code, std::string_view reason);
 
 // The target of a WebSocket's request, and the headers that it needs besides.
 std::string TargetFor(const Login& login);

@@ -82,7 +82,7 @@ class PlainPeer final : public Peer {
   Ending WaitForEnd() override {
     const auto frame = client_.ReadClose();
     if (!frame.has_value()) return {.code = 1006, .outcome = {}};
-    return {.code = frame->close_code(), .outcome = {}};
+    return EndingOfClose(frame->close_code(), frame->close_reason());
   }
   int CodeOf(const OutcomeInfo& info) const override { return info.repeated_close_code; }
 

@@ -24,6 +24,7 @@ class OptionParserTest : public testing::Test {
     parser_.Add("duration", &duration_, "TIME", "how long");
     parser_.Add("slow_rate", &clients_, "N", "dashes and underscores");
     parser_.Add("json", &json_, "for programs");
+    parser_.Add("name-file", &file_, "FILE", "a name with a dash");
     parser_.AddChoice("transport", &transport_, {"ws", "grpc"}, "by what");
   }
 
@@ -32,6 +33,7 @@ class OptionParserTest : public testing::Test {
   }
 
   std::string name_ = "nobody";
+  std::string file_;
   uint64_t clients_ = 5;
   double rate_ = 1;
   absl::Duration duration_ = absl::Seconds(10);
@@ -58,6 +60,12 @@ TEST_F(OptionParserTest, ADoubleDashEndsTheOptions) {
 TEST_F(OptionParserTest, DashesAndUnderscoresAreTheSame) {
   EXPECT_TRUE(parser_.Parse({"--slow-rate=3"}).ok());
   EXPECT_EQ(clients_, 3u);
+  EXPECT_TRUE(parser_.Parse({"--name-file=a"}).ok());
+  EXPECT_EQ(file_, "a");
+  EXPECT_TRUE(parser_.Parse({"--name_file=b"}).ok());
+  EXPECT_EQ(file_, "b");
+  EXPECT_TRUE(parser_.given("name-file"));
+  EXPECT_THAT(ErrorOf({"--name-fil"}), HasSubstr("--name-file"));
 }
 
 TEST_F(OptionParserTest, ReadsDurations) {

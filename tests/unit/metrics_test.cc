@@ -80,6 +80,7 @@ TEST_F(MetricsTest, EveryMetricOfTheProtocolIsThereWithItsTypeAndAHelpText) {
       {"crier_tls_handshakes_total", MetricType::Counter},
       {"crier_grpc_violations_total", MetricType::Counter},
       {"grpc_server_handled_total", MetricType::Counter},
+      {"crier_http_calls_total", MetricType::Counter},
       {"grpc_server_handling_seconds", MetricType::Histogram},
       {"crier_connections", MetricType::Gauge},
       {"crier_connections_limit", MetricType::Gauge},
@@ -155,6 +156,27 @@ TEST_F(MetricsTest, CallsAreCountedAsGrpcsDashboardsExpect) {
                            "crier.v1.Messaging/Publish", "/x/Publish"}) {
     EXPECT_EQ(GrpcMethodOf(path), GrpcMethod::kUnknown) << path;
   }
+}
+
+TEST_F(MetricsTest, CallsByHttpAreCountedByMethodAndCode) {
+  EXPECT_EQ(GrpcMethodOf("/crier.v1.Admin/Publish"), GrpcMethod::kAdminPublish);
+  EXPECT_EQ(GrpcMethodOf("/crier.v1.Admin/WatchEvents"), GrpcMethod::kWatchEvents);
+  metrics_.shard(0).http_calls[static_cast<size_t>(GrpcMethod::kAdminPublish)][5].Add(2);
+  metrics_.shard(1).http_calls[static_cast<size_t>(GrpcMethod::kAdminPublish)][5].Add(1);
+  metrics_.shard(1).http_calls[static_cast<size_t>(GrpcMethod::kUnknown)][12].Add(4);
+  const auto count = [this](const char* method, const char* code) {
+    return MetricOf("crier_http_calls_total", {{"method", method}, {"code", code}}).counter.value;
+  };
+  EXPECT_EQ(count("crier.v1.Admin/Publish", "NotFound"), 3);
+  EXPECT_EQ(count("crier.v1.Messaging/Publish", "OK"), 0) << "it is there before the first call";
+  EXPECT_EQ(count("unknown", "Unimplemented"), 4);
+  // Administrators' methods have no time before they were called: that is many series.
+  const auto times = [this] { return FamilyOf("grpc_server_handling_seconds").metric.size(); };
+  const size_t before = times();
+  metrics_.shard(0)
+      .grpc_methods[static_cast<size_t>(GrpcMethod::kListTopics)]
+      .handling_seconds.Observe(0.1);
+  EXPECT_EQ(times(), before + 1);
 }
 
 TEST_F(MetricsTest, HistogramBucketsAreCumulativeAcrossShards) {

@@ -1,26 +1,16 @@
-// crier.v1.Admin of the real program, over gRPC and over HTTP on one port.
+// crier.v1.Admin's unary calls of the real program, over gRPC and over HTTP on one port.
 #include <gmock/gmock.h>
-#include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
-#include <csignal>
-#include <filesystem>
-#include <fstream>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "crier/v1/admin.pb.h"
-#include "tests/support/crierd_process.h"
-#include "tests/support/grpc_client.h"
+#include "tests/integration/admin_fixture.h"
 #include "tests/support/loopback.h"
 #include "tests/support/tokens.h"
-#include "tests/support/websocket_client.h"
 
 namespace crier::testing {
 namespace {
@@ -30,129 +20,6 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
-
-enum class Surface { kGrpc, kHttp };
-
-// What became of a call: gRPC's name of the code in Connect's spelling, "ok" where it went well.
-struct Result {
-  std::string code;
-  std::string message;
-};
-
-std::string CodeName(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::OK:
-      return "ok";
-    case grpc::StatusCode::UNAUTHENTICATED:
-      return "unauthenticated";
-    case grpc::StatusCode::PERMISSION_DENIED:
-      return "permission_denied";
-    case grpc::StatusCode::NOT_FOUND:
-      return "not_found";
-    case grpc::StatusCode::INVALID_ARGUMENT:
-      return "invalid_argument";
-    default:
-      return absl::StrCat("code ", static_cast<int>(code));
-  }
-}
-
-Metadata Authorization(const std::string& token) {
-  return token.empty() ? Metadata{} : Metadata{{"authorization", "Bearer " + token}};
-}
-
-class AdminTest : public ::testing::TestWithParam<Surface> {
- protected:
-  ~AdminTest() override { std::filesystem::remove(keys_); }
-
-  // The server's flags for tokens.
-  std::vector<std::string> WithKeys() {
-    std::ofstream(keys_, std::ios::binary) << kTestSecret;
-    return {"--auth_keys=" + keys_};
-  }
-
-  static Result CallByGrpc(const CrierdProcess& crierd, const std::string& method,
-                           const google::protobuf::Message& request, const std::string& token,
-                           google::protobuf::Message* response) {
-    GrpcClient client(crierd.admin());
-    GrpcStream call(client.channel(), "/crier.v1.Admin/" + method, Authorization(token));
-    call.Send(request);
-    call.CloseSending();
-    const std::string bytes = call.NextBytes();
-    const grpc::Status status = call.Finish();
-    if (status.ok()) {
-      EXPECT_TRUE(response->ParseFromString(bytes));
-    }
-    return {CodeName(status.error_code()), status.error_message()};
-  }
-
-  static Result CallByHttp(const CrierdProcess& crierd, const std::string& method,
-                           const google::protobuf::Message& request, const std::string& token,
-                           google::protobuf::Message* response) {
-    std::string json;
-    EXPECT_TRUE(google::protobuf::util::MessageToJsonString(request, &json).ok());
-    const UniqueFd fd = ConnectTo(crierd.admin());
-    EXPECT_TRUE(SendAll(
-        fd.get(),
-        absl::StrCat("POST /crier.v1.Admin/", method, " HTTP/1.1\r\nHost: ", crierd.admin(),
-                     "\r\nContent-Type: application/json\r\n",
-                     token.empty() ? "" : "Authorization: Bearer " + token + "\r\n",
-                     "Connection: close\r\nContent-Length: ", json.size(), "\r\n\r\n", json)));
-    const std::string answer = ReadUntil(fd.get(), "there is no such end");
-    const std::string body = answer.substr(std::min(answer.size(), answer.find("\r\n\r\n") + 4));
-    if (answer.starts_with("HTTP/1.1 200 ")) {
-      EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(body, response).ok()) << body;
-      return {"ok", ""};
-    }
-    // {"code":"...","message":"...",...}
-    const size_t begin = body.find(R"("code":")") + 8;
-    return {body.substr(begin, body.find('"', begin) - begin), body};
-  }
-
-  Result Call(const CrierdProcess& crierd, const std::string& method,
-              const google::protobuf::Message& request, google::protobuf::Message* response,
-              const std::string& token = {}) const {
-    return GetParam() == Surface::kGrpc ? CallByGrpc(crierd, method, request, token, response)
-                                        : CallByHttp(crierd, method, request, token, response);
-  }
-
-  // All sessions that the filter names, page by page; none twice.
-  std::vector<v1::SessionInfo> ListAll(const CrierdProcess& crierd, const v1::SessionFilter& filter,
-                                       uint32_t page_size, int* pages = nullptr) const {
-    std::vector<v1::SessionInfo> all;
-    std::set<std::string> ids;
-    v1::ListSessionsRequest request;
-    *request.mutable_filter() = filter;
-    request.set_page_size(page_size);
-    do {
-      v1::ListSessionsResponse page;
-      EXPECT_EQ(Call(crierd, "ListSessions", request, &page).code, "ok");
-      EXPECT_LE(page.sessions_size(), static_cast<int>(page_size));
-      for (const v1::SessionInfo& session : page.sessions()) {
-        EXPECT_TRUE(ids.insert(session.session_id()).second) << "twice: " << session.session_id();
-        all.push_back(session);
-      }
-      request.set_page_token(page.next_page_token());
-      if (pages != nullptr) ++*pages;
-    } while (!request.page_token().empty());
-    return all;
-  }
-
-  // Of a session that has its place everywhere: its own message has come back to it.
-  static WebSocketClient Connect(const CrierdProcess& crierd, const std::string& user) {
-    WebSocketClient client(
-        crierd.http(), WebSocketClient::Options{.target = "/ws?user_id=" + user, .headers = {}});
-    EXPECT_EQ(client.status(), 101);
-    client.SendText(R"({"action_type":"direct","body":"here"})");
-    EXPECT_THAT(client.ReadText(), HasSubstr("here"));
-    return client;
-  }
-
-  static bool LogHas(CrierdProcess* crierd, std::string_view text) {
-    return crierd->WaitUntil([&] { return crierd->err().find(text) != std::string::npos; });
-  }
-
-  const std::string keys_ = ::testing::TempDir() + "crier_admin_test_" + std::to_string(::getpid());
-};
 
 INSTANTIATE_TEST_SUITE_P(Surfaces, AdminTest, ::testing::Values(Surface::kGrpc, Surface::kHttp),
                          [](const auto& of) {
@@ -354,6 +221,7 @@ TEST_P(AdminTest, PublishesAsTheServerAndShowsTopics) {
   EXPECT_EQ(topic.head(), 1u);
   EXPECT_EQ(topic.tail(), 1u);
   EXPECT_GT(topic.bytes(), 0u);
+  EXPECT_DOUBLE_EQ(topic.messages_per_second(), 0.1);
 
   v1::ListTopicsRequest list;
   list.set_prefix("room.");
@@ -366,12 +234,46 @@ TEST_P(AdminTest, PublishesAsTheServerAndShowsTopics) {
     for (const v1::TopicInfo& info : page.topics()) {
       EXPECT_EQ(wanted.erase(info.topic()), 1u) << info.topic();
       EXPECT_EQ(info.head(), 1u);
+      EXPECT_DOUBLE_EQ(info.messages_per_second(), 0.1);
     }
     list.set_page_token(page.next_page_token());
     ++pages;
   } while (!list.page_token().empty());
   EXPECT_THAT(wanted, IsEmpty());
   EXPECT_GE(pages, 5);
+}
+
+// By both ways, and nothing that a client makes up becomes a label.
+TEST_P(AdminTest, CallsAreCountedByMethodAndCode) {
+  CrierdProcess crierd;
+  ASSERT_TRUE(crierd.ready());
+  v1::ServerInfo info;
+  ASSERT_EQ(Call(crierd, "GetServerInfo", v1::GetServerInfoRequest(), &info).code, "ok");
+  v1::GetSessionRequest none;
+  none.set_session_id("12345");
+  v1::SessionDetails details;
+  ASSERT_EQ(Call(crierd, "GetSession", none, &details).code, "not_found");
+  Call(crierd, "NoSuchMethod", none, &details);
+  const bool grpc = GetParam() == Surface::kGrpc;
+  const auto line = [grpc](const std::string& method, const std::string& code) {
+    if (!grpc) {
+      const std::string name = method == "unknown" ? method : "crier.v1.Admin/" + method;
+      return absl::StrCat("crier_http_calls_total{method=\"", name, "\",code=\"", code, "\"} 1\n");
+    }
+    const bool known = method != "unknown";
+    return absl::StrCat("grpc_server_handled_total{grpc_type=\"", known ? "unary" : "unknown",
+                        "\",grpc_service=\"", known ? "crier.v1.Admin" : "unknown",
+                        "\",grpc_method=\"", method, "\",grpc_code=\"", code, "\"} 1\n");
+  };
+  std::string metrics;
+  // A gRPC call is counted at its end, which may come after its client knows it.
+  EXPECT_TRUE(crierd.WaitUntil([&] {
+    metrics = HttpGet(crierd.http(), "/metrics");
+    return metrics.find(line("unknown", "Unimplemented")) != metrics.npos;
+  })) << metrics;
+  EXPECT_THAT(metrics, HasSubstr(line("GetServerInfo", "OK")));
+  EXPECT_THAT(metrics, HasSubstr(line("GetSession", "NotFound")));
+  EXPECT_THAT(metrics, ::testing::Not(HasSubstr("NoSuchMethod")));
 }
 
 TEST_P(AdminTest, DrainEndsTheServerInForm) {
@@ -386,108 +288,6 @@ TEST_P(AdminTest, DrainEndsTheServerInForm) {
   EXPECT_EQ(close->close_code(), 1001);
   EXPECT_EQ(crierd.WaitForExit(), 0) << crierd.err();
   EXPECT_THAT(crierd.err(), HasSubstr("admin: Drain by local from 127.0.0.1: over 1500 ms"));
-}
-
-// --- The streams are gRPC's alone.
-
-class AdminStreamTest : public AdminTest {};
-INSTANTIATE_TEST_SUITE_P(Surfaces, AdminStreamTest, ::testing::Values(Surface::kGrpc));
-
-TEST_P(AdminStreamTest, StatsFollowTheServer) {
-  CrierdProcess crierd;
-  ASSERT_TRUE(crierd.ready());
-  GrpcClient client(crierd.admin());
-  GrpcStream watch(client.channel(), "/crier.v1.Admin/WatchStats", {});
-  v1::WatchStatsRequest request;
-  request.mutable_interval()->set_nanos(100'000'000);
-  watch.Send(request);
-  watch.CloseSending();
-  WebSocketClient ann = Connect(crierd, "ann");
-  v1::Stats stats;
-  for (int i = 0; i < 50 && stats.messages_received() == 0; ++i) {
-    ASSERT_TRUE(stats.ParseFromString(watch.NextBytes()));
-  }
-  EXPECT_EQ(stats.messages_received(), 1u);
-  EXPECT_EQ(stats.websocket_sessions(), 1u);
-  EXPECT_GT(stats.memory_budget(), 0u);
-}
-
-TEST_P(AdminStreamTest, EventsTellWhoComesAndGoes) {
-  CrierdProcess crierd({"--shards=2"});
-  ASSERT_TRUE(crierd.ready());
-  GrpcClient client(crierd.admin());
-  GrpcStream watch(client.channel(), "/crier.v1.Admin/WatchEvents", {});
-  watch.Send(v1::WatchEventsRequest());
-  watch.CloseSending();
-  // Every shard has begun to tell when both kinds of events of some session have come.
-  bool began = false;
-  bool ended = false;
-  for (int i = 0; i < 50 && !(began && ended); ++i) {
-    Connect(crierd, "ann").CloseNicely();
-    v1::AdminEvents events;
-    ASSERT_TRUE(events.ParseFromString(watch.NextBytes()));
-    for (const v1::AdminEvent& event : events.events()) {
-      if (event.has_began()) {
-        began = true;
-        EXPECT_EQ(event.began().user_id(), "ann");
-        EXPECT_EQ(event.began().address(), "127.0.0.1");
-      }
-      if (event.has_ended()) {
-        ended = true;
-        EXPECT_EQ(event.ended().outcome(), "OK");
-      }
-    }
-  }
-  EXPECT_TRUE(began);
-  EXPECT_TRUE(ended);
-}
-
-TEST_P(AdminStreamTest, EventsOverTheLimitAreCounted) {
-  CrierdProcess crierd;
-  ASSERT_TRUE(crierd.ready());
-  GrpcClient client(crierd.admin());
-  GrpcStream watch(client.channel(), "/crier.v1.Admin/WatchEvents", {});
-  v1::WatchEventsRequest request;
-  request.set_max_events_per_second(1);
-  watch.Send(request);
-  watch.CloseSending();
-  uint64_t left_out = 0;
-  for (int i = 0; i < 10 && left_out == 0; ++i) {
-    for (int j = 0; j < 20; ++j) Connect(crierd, "ann").CloseNicely();
-    v1::AdminEvents events;
-    ASSERT_TRUE(events.ParseFromString(watch.NextBytes()));
-    EXPECT_LE(events.events_size(), 1);
-    left_out += events.left_out();
-  }
-  EXPECT_GT(left_out, 0u);
-}
-
-TEST_P(AdminStreamTest, AStreamNeedsTheClaimToo) {
-  CrierdProcess crierd(WithKeys());
-  ASSERT_TRUE(crierd.ready());
-  GrpcClient client(crierd.admin());
-  for (const char* method : {"WatchStats", "WatchEvents"}) {
-    const std::string path = absl::StrCat("/crier.v1.Admin/", method);
-    GrpcStream none(client.channel(), path, {});
-    EXPECT_EQ(none.Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
-    GrpcStream other(client.channel(), path, Authorization(TokenFor("bob")));
-    EXPECT_EQ(other.Finish().error_code(), grpc::StatusCode::PERMISSION_DENIED);
-  }
-}
-
-TEST_P(AdminStreamTest, TheListenerServesNothingElse) {
-  CrierdProcess crierd;
-  ASSERT_TRUE(crierd.ready());
-  EXPECT_THAT(HttpGet(crierd.admin(), "/ws"),
-              AllOf(StartsWith("HTTP/1.1 404"), HasSubstr("/crier.v1.Admin/")));
-  EXPECT_THAT(HttpGet(crierd.admin(), "/readyz"), StartsWith("HTTP/1.1 200"));
-  GrpcClient client(crierd.admin());
-  GrpcStream session(client.channel(), "/crier.v1.Messaging/Connect", {});
-  EXPECT_EQ(session.Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  // And no other listener serves it.
-  GrpcClient clients(crierd.grpc());
-  GrpcStream info(clients.channel(), "/crier.v1.Admin/GetServerInfo", {});
-  EXPECT_EQ(info.Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
 }  // namespace
