@@ -16,6 +16,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
@@ -46,6 +47,20 @@ TEST_F(GrpcCallTest, AUnaryCallByHand) {
   EXPECT_EQ(response.topic(), "news");
   EXPECT_EQ(response.offset(), 1u);
   EXPECT_EQ(stream.reset, std::nullopt) << "the client has half-closed: nothing is cut off";
+}
+
+// gRPC's proposal A6: whole numbers, which its libraries wait for before they try again.
+TEST_F(GrpcCallTest, ARefusalSaysWhenToTryAgain) {
+  engine_options_.memory_budget = 1;
+  StartServer();
+  Http2Client client(address());
+  const Stream& refused =
+      Call(&client, kPublish, RequestOf(Broadcast("x", "news")).SerializeAsString());
+  EXPECT_EQ(ReasonOf(refused), "OVERLOADED");
+  EXPECT_THAT(refused.Find("grpc-retry-pushback-ms"), MatchesRegex("[0-9]+"));
+  // Where the same again would end as it did, nothing is said of it.
+  const Stream& wrong = Call(&client, "/crier.v1.Messaging/Shout", "");
+  EXPECT_EQ(wrong.Find("grpc-retry-pushback-ms"), "");
 }
 
 TEST_F(GrpcCallTest, AStatusWithoutAMessageIsAHeadOnly) {

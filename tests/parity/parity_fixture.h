@@ -34,7 +34,12 @@ class ParityTest : public ::testing::Test {
   ParityTest() { engine_options_.shards = 2; }
   ~ParityTest() override { StopServer(); }
 
-  EngineOptions engine_options_;  // before StartServer
+  // --- Before StartServer.
+  EngineOptions engine_options_;
+  WebSocketOptions websocket_options_;
+  GrpcOptions grpc_options_;
+  ConnectionTable::Limits connection_limits_;
+  const Clock* clock_ = &Clock::Real();  // outlives the server
 
   void StartServer();
   void StopServer();
@@ -50,6 +55,13 @@ class ParityTest : public ::testing::Test {
   void OnEveryShard(const std::function<void(Shard&)>& task);
   // Sessions of the transport that it goes by.
   int64_t lagging(Speech speech) const;
+  // What /metrics says, and one value of it: of "crier_topics", or of
+  // "crier_sessions_ended_total{transport=\"grpc\",outcome=\"ok\"}". The test fails if it is not
+  // there.
+  std::string MetricsText() const { return metrics_->Text(); }
+  int64_t Metric(const std::string& name) const;
+  // Waits until that is at least `least`. The test fails if it is not in time.
+  void AwaitMetric(const std::string& name, int64_t least = 1) const;
 
  private:
   std::unique_ptr<Metrics> metrics_;

@@ -61,12 +61,9 @@ class ModelPeer final : public Peer {
   v1::Event Next() override {
     return NextToCompare([this] { return client_.Next(); });
   }
-  Ending WaitForEnd() override {
-    const auto frame = client_.socket().ReadClose();
-    if (!frame.has_value()) return {.code = 1006, .outcome = {}};
-    return {.code = frame->close_code(), .outcome = {}};
-  }
+  Ending WaitForEnd() override { return EndingOf(client_.socket().ReadClose()); }
   int CodeOf(const OutcomeInfo& info) const override { return info.repeated_close_code; }
+  WebSocketClient* socket() override { return &client_.socket(); }
 
  private:
   ModelClient client_;
@@ -90,7 +87,10 @@ class GrpcPeer final : public Peer {
   }
   Ending WaitForEnd() override {
     const grpc::Status status = stream_->Finish();
-    return {.code = status.error_code(), .outcome = ReasonOf(status)};
+    return {.code = status.error_code(),
+            .outcome = ReasonOf(status),
+            .retry_after_ms = MetadataOf(status, "retry_after_ms"),
+            .pushback_ms = stream_->Trailer("grpc-retry-pushback-ms")};
   }
   int CodeOf(const OutcomeInfo& info) const override { return info.grpc_status; }
 
@@ -100,6 +100,20 @@ class GrpcPeer final : public Peer {
 };
 
 }  // namespace
+
+Ending EndingOf(const std::optional<Frame>& close) {
+  if (!close.has_value()) return {.code = 1006, .outcome = {}};
+  Ending ending{.code = close->close_code(), .outcome = {}};
+  const std::string reason = close->close_reason();
+  if (const size_t colon = reason.find(':'); colon != std::string::npos) {
+    ending.outcome = reason.substr(0, colon);
+  }
+  constexpr std::string_view kRetry = "; retry_after_ms=";
+  if (const size_t found = reason.find(kRetry); found != std::string::npos) {
+    ending.retry_after_ms = reason.substr(found + kRetry.size());
+  }
+  return ending;
+}
 
 std::string NameOf(Speech speech) {
   switch (speech) {

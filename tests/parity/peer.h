@@ -4,6 +4,7 @@
 #define CRIER_TESTS_PARITY_PEER_H_
 
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "crier/v1/message.pb.h"
 #include "server/base/outcome.h"
+#include "tests/support/websocket_client.h"
 
 namespace crier::testing {
 
@@ -34,6 +36,11 @@ struct Ending {
   int code = 0;
   // The outcome's name, as the client was told; empty: it was not.
   std::string outcome;
+  // When to come back, as the client was told, in milliseconds: in the close frame's reason, or in
+  // the status's ErrorInfo; empty: it was not.
+  std::string retry_after_ms = {};
+  // The same for gRPC's own retries: grpc-retry-pushback-ms. Of a WebSocket: always empty.
+  std::string pushback_ms = {};
 };
 
 // Not thread-safe. Reads only when asked.
@@ -52,7 +59,12 @@ class Peer {
   virtual Ending WaitForEnd() = 0;
   // What that should be.
   virtual int CodeOf(const OutcomeInfo& info) const = 0;
+  // What is below, to break rules with; null: gRPC's own library.
+  virtual WebSocketClient* socket() { return nullptr; }
 };
+
+// The ending that a close frame tells, or that there was none (1006).
+Ending EndingOf(const std::optional<Frame>& close);
 
 // How a client gives its token.
 enum class TokenIn {
