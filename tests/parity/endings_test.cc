@@ -149,7 +149,8 @@ class EndingsTest : public ParityTest {
     engine_options_.slow_consumer_policy = v1::CLOSE;
     StartServer();
     PeerPtr slow = Connect(speech, "slow");
-    const PeerPtr publisher = Connect(Speech::kProto, "publisher");
+    others_.push_back(Connect(Speech::kProto, "publisher"));
+    Peer* const publisher = others_.back().get();
     const std::string ended = EndedBy(speech, Outcome::kSlowConsumer);
     // Of what the kernel takes for a client that does not read.
     for (int i = 0; i < 20'000 && Metric(ended) == 0 && !HasFailure(); ++i) {

@@ -1,5 +1,6 @@
 // The table of limits in docs/hardening.md, held against the flags, the metrics and the tests.
 #include <gtest/gtest.h>
+#include <prometheus/metric_family.h>
 
 #include <filesystem>
 #include <fstream>
