@@ -199,6 +199,7 @@ TEST_P(LimitsTest, SessionsOfAUser) {
   const auto second = Connect(Speech::kJson, "alice");
   const auto third = Connect(GetParam(), Login{.user = "alice", .quiet = true});
   ExpectEnding(*third, Outcome::kTooManySessions);
+  if (third->socket() != nullptr) third->socket()->SendClose(4430);
   AwaitMetric("crier_sessions_ended_total{transport=\"" + transport() +
               "\",outcome=\"too_many_sessions\"}");
   const auto bob = Connect(GetParam(), "bob");
