@@ -141,6 +141,7 @@ class EndingsTest : public ParityTest {
     engine_options_.max_sessions_per_user = 1;
     StartServer();
     others_.push_back(Connect(Speech::kJson, "alice"));
+    LetMailArrive();
     return Connect(speech, Login{.user = "alice", .quiet = true});
   }
 

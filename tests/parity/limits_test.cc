@@ -197,6 +197,7 @@ TEST_P(LimitsTest, SessionsOfAUser) {
   // One by each transport.
   auto first = Connect(Speech::kGrpc, "alice");
   const auto second = Connect(Speech::kJson, "alice");
+  LetMailArrive();
   const auto third = Connect(GetParam(), Login{.user = "alice", .quiet = true});
   ExpectEnding(*third, Outcome::kTooManySessions);
   if (third->socket() != nullptr) third->socket()->SendClose(4430);
@@ -208,7 +209,7 @@ TEST_P(LimitsTest, SessionsOfAUser) {
   // Who leaves makes room, once the user's home has heard of it.
   first.reset();
   AwaitMetric("crier_sessions_ended_total{transport=\"grpc\",outcome=\"ok\"}");
-  for (int i = 0; i < 2; ++i) OnEveryShard([](Shard&) {});
+  LetMailArrive();
   ExpectStays(*Connect(GetParam(), "alice"));
 }
 
@@ -219,6 +220,7 @@ TEST_P(LimitsTest, SessionsOfAUserThatIsNamedLater) {
   const auto first = Connect(Speech::kJson, "alice");
   const auto nobody = Connect(GetParam(), "");
   const auto another = Connect(GetParam(), "");
+  LetMailArrive();
   v1::Message message = Direct("x");
   message.set_user_id("alice");
   nobody->Send(AsFrame(message));
