@@ -53,8 +53,8 @@ absl::Status CheckHttpHealth(std::string_view url, const ConnectOptions& options
       Get(*target, "/healthcheck", options.tls, absl::Now() + options.timeout);
   if (!answer.ok()) return answer.status();
   const std::string line = answer->substr(0, answer->find("\r\n"));
-  if (absl::StartsWith(line, "HTTP/1.1 200 ") || absl::StartsWith(line, "HTTP/1.1 503 ")) {
-    return absl::OkStatus();
+  for (const std::string_view healthy : {"HTTP/1.1 200 ", "HTTP/1.1 429 ", "HTTP/1.1 503 "}) {
+    if (line.starts_with(healthy)) return absl::OkStatus();
   }
   return absl::FailedPreconditionError(
       Concat("/healthcheck is answered with \"", line, "\"; is it a crier?"));

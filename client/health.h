@@ -11,7 +11,8 @@
 namespace crier::client {
 
 // GET /healthcheck at the host of a WebSocket's URL (ws:// or wss://HOST:PORT/ws). A server that
-// has reached its limit of connections answers 503; that counts as healthy.
+// has reached its limit of connections answers 503, and one to which too many come in a second 429;
+// both count as healthy.
 //
 // Errors: INVALID_ARGUMENT for the URL, UNAVAILABLE if nothing answers in time,
 // FAILED_PRECONDITION for any other answer.

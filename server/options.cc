@@ -86,6 +86,8 @@ ABSL_FLAG(int64_t, max_sessions, 0,
           "with some kept for the server itself.");
 ABSL_FLAG(int64_t, max_sessions_per_address, 0,
           "Most connections at once from one client address. 0: no limit.");
+ABSL_FLAG(int64_t, max_sessions_per_user, 0,
+          "Most sessions at once of one user, on both transports. 0: no limit.");
 ABSL_FLAG(int64_t, max_connections_per_second, 0,
           "Most connections that are taken in a second; after a quiet time, five times as many at "
           "once. 0: no limit.");
@@ -95,6 +97,8 @@ ABSL_FLAG(
     "0: no limit.");
 ABSL_FLAG(int64_t, max_messages_per_second, 0,
           "Most messages that one session may send in a second. 0: no limit.");
+ABSL_FLAG(ByteSize, max_bytes_per_second, ByteSize{0},
+          "Most bytes of messages that one session may send in a second. 0: no limit.");
 ABSL_FLAG(int64_t, max_errors, 100,
           "A session is closed when this many of its messages are refused within 10 s.");
 
@@ -185,9 +189,11 @@ constexpr FlagHelp kLimits[] = {
     {"max_topics_per_session", "N", kNumber},
     {"max_sessions", "N", kNumber},
     {"max_sessions_per_address", "N", kNumber},
+    {"max_sessions_per_user", "N", kNumber},
     {"max_connections_per_second", "N", kNumber},
     {"max_connections_per_second_per_address", "N", kNumber},
     {"max_messages_per_second", "N", kNumber},
+    {"max_bytes_per_second", "SIZE", kSize},
     {"max_errors", "N", kNumber},
 };
 constexpr FlagHelp kLogs[] = {
@@ -288,6 +294,8 @@ void ReadLimits(Reader* reader, ServerOptions* options) {
       .per_address = reader->Number(FLAGS_max_connections_per_second_per_address, 0, 1'000'000)};
   options->engine.max_messages_per_second =
       reader->Number(FLAGS_max_messages_per_second, 0, 1'000'000'000);
+  options->engine.max_bytes_per_second = reader->Bytes(FLAGS_max_bytes_per_second, {0}, {1 << 30});
+  options->engine.max_sessions_per_user = reader->Number(FLAGS_max_sessions_per_user, 0, 1 << 20);
   options->engine.max_errors = reader->Number(FLAGS_max_errors, 1, 1'000'000'000);
 }
 

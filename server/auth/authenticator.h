@@ -12,6 +12,7 @@
 
 #include "server/auth/permissions.h"
 #include "server/base/outcome.h"
+#include "server/base/token_fault.h"
 
 namespace crier {
 
@@ -35,6 +36,7 @@ struct TokenRefusal {
   Outcome outcome = Outcome::kUnauthenticated;  // or kTokenExpired
   // For whoever sent it: what is wrong, nothing of what would be right, and nothing of the token.
   std::string message = {};
+  TokenFault fault = TokenFault::kMalformed;
 };
 
 // Thread-safe.

@@ -79,6 +79,10 @@ absl::StatusOr<std::vector<VerifyingKey>> KeyFiles::ReadAll() {
     return absl::InvalidArgumentError(absl::StrCat("--auth_keys and --auth_jwks have ", all.size(),
                                                    " keys; at most ", kMaxKeys, " are taken"));
   }
+  if (const absl::Status status = TokenVerifier::CheckTries(all); !status.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--auth_keys and --auth_jwks: ", std::string(status.message())));
+  }
   return all;
 }
 

@@ -14,7 +14,7 @@
 
 namespace crier {
 
-// Of one file, and of all: a token is tried with at most so many.
+// Of one file, and of all. A token is tried with fewer (TokenVerifier::kMostTries).
 inline constexpr size_t kMaxKeys = 32;
 
 // A file of --auth_keys: PEM, with any number of public keys and certificates; or a secret, which

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "server/auth/authenticator.h"
 #include "server/auth/permissions.h"
 #include "server/auth/verifying_key.h"
@@ -35,7 +36,15 @@ struct TokenRules {
 // Thread-safe.
 class TokenVerifier final : public Authenticator {
  public:
+  // How many keys are tried with one token, in the order of SetKeys: who forges tokens makes the
+  // server verify so many signatures for each, some 30 us apiece for ES256.
+  static constexpr size_t kMostTries = 4;
+
   explicit TokenVerifier(TokenRules rules);
+
+  // The status says that a token which names its key could be one of more than kMostTries, so that
+  // some would never be tried. A token that names none may be.
+  static absl::Status CheckTries(const std::vector<VerifyingKey>& keys);
 
   // From now on. Without keys every token is refused.
   void SetKeys(std::vector<VerifyingKey> keys);

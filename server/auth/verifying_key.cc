@@ -21,7 +21,7 @@ struct AlgorithmInfo {
   size_t least_secret_bytes = 0;  // 0: not for secrets
   const EVP_MD* (*digest)() = nullptr;
 };
-constexpr std::array<AlgorithmInfo, 6> kAlgorithms = {{
+constexpr std::array<AlgorithmInfo, kAlgorithmCount> kAlgorithms = {{
     {"HS256", 32, &EVP_sha256},
     {"HS384", 48, &EVP_sha384},
     {"HS512", 64, &EVP_sha512},
@@ -120,6 +120,8 @@ std::optional<Algorithm> AlgorithmOf(std::string_view name) {
   }
   return std::nullopt;
 }
+
+std::string_view NameOf(Algorithm algorithm) { return InfoOf(algorithm).name; }
 
 absl::StatusOr<VerifyingKey> VerifyingKey::OfSecret(std::string secret, std::string kid) {
   VerifyingKey key;

@@ -17,9 +17,11 @@ namespace crier {
 
 // RFC 7518, section 3.1, and RFC 8037. "none" is not among them.
 enum class Algorithm : uint8_t { kHs256, kHs384, kHs512, kRs256, kEs256, kEdDsa };
+inline constexpr size_t kAlgorithmCount = static_cast<size_t>(Algorithm::kEdDsa) + 1;
 
 // As tokens name them; nullopt: not one of these.
 std::optional<Algorithm> AlgorithmOf(std::string_view name);
+std::string_view NameOf(Algorithm algorithm);
 
 using PublicKey = std::shared_ptr<EVP_PKEY>;
 

@@ -4,6 +4,13 @@
 
 namespace crier {
 
+bool Directory::Add(std::string_view user, SessionRef session, size_t most) {
+  auto& refs = sessions_[user];
+  if (most != 0 && refs.size() >= most) return false;
+  refs.push_back(session);
+  return true;
+}
+
 void Directory::Remove(std::string_view user, SessionRef session) {
   const auto found = sessions_.find(user);
   if (found == sessions_.end()) return;

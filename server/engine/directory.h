@@ -18,7 +18,9 @@ namespace crier {
 // Runs on: the home shard's thread.
 class Directory {
  public:
-  void Add(std::string_view user, SessionRef session) { sessions_[user].push_back(session); }
+  // False: the user has `most` already (0: no limit), and this one is not among them.
+  bool Add(std::string_view user, SessionRef session, size_t most);
+  // Of one that was not added: nothing.
   void Remove(std::string_view user, SessionRef session);
   // Valid until the next change.
   std::span<const SessionRef> Find(std::string_view user) const;

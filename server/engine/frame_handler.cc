@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <chrono>
 #include <utility>
 #include <variant>
 
@@ -59,6 +60,13 @@ const std::string& UserOf(const v1::ClientFrame& frame) {
   return frame.publish().user_id();
 }
 
+// Of the clock's, modulo 2^32: 49 days. A session that was silent for half of that may have less
+// left at first than it should.
+uint32_t Milliseconds(TimePoint time) {
+  return static_cast<uint32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count());
+}
+
 // The token that the frame brings; empty: none.
 const std::string& TokenOf(const v1::ClientFrame& frame) {
   return frame.has_auth() ? frame.auth().token() : frame.hello().token();
@@ -69,15 +77,17 @@ const std::string& TokenOf(const v1::ClientFrame& frame) {
 FrameHandler::FrameHandler(Session* session)
     : session_(*session),
       errors_since_(shard().clock().Now()),
-      rate_since_(errors_since_),
-      rate_tokens_(static_cast<float>(shard().options().max_messages_per_second)) {}
+      filled_at_(Milliseconds(errors_since_)),
+      frames_left_(static_cast<float>(shard().options().max_messages_per_second)),
+      bytes_left_(static_cast<float>(shard().options().max_bytes_per_second)) {}
 
 Shard& FrameHandler::shard() const { return session_.shard(); }
 
-void FrameHandler::Handle(v1::ClientFrame frame, const Arrival& arrival) {
+void FrameHandler::Handle(v1::ClientFrame frame, const Arrival& arrival,
+                          std::optional<size_t> bytes) {
   const EngineOptions& options = shard().options();
   session_.metrics().received[static_cast<size_t>(KindOf(frame))].Add();
-  if (!TakeRateToken(arrival.at)) return RefuseRate(IdOf(frame, options));
+  if (bytes && !TakeRate(arrival.at, *bytes)) return RefuseRate(IdOf(frame, options));
   const bool first = !had_first_frame_;
   had_first_frame_ = true;
   if (auto refusal = AdmitFrame(&frame, options)) {
@@ -96,6 +106,7 @@ bool FrameHandler::PassToken(const v1::ClientFrame& frame) {
   const bool waits = access.awaits_token;
   if (token.empty()) {
     if (!waits && !frame.has_auth()) return true;
+    shard().metrics().CountRefused(TokenFault::kMissing);
     session_.RequestClose(Outcome::kUnauthenticated,
                           waits ? "this server asks for a token: in the request's Authorization "
                                   "header or metadata, or in the first frame"
@@ -103,6 +114,7 @@ bool FrameHandler::PassToken(const v1::ClientFrame& frame) {
     return false;
   }
   if (!session_.TakeToken(shard().clock().Now())) {
+    shard().metrics().CountRefused(TokenFault::kTooMany);
     Refuse(Outcome::kRateLimited, "a session may send at most 10 tokens in a second",
            IdOf(frame, shard().options()));
     return false;
@@ -110,6 +122,7 @@ bool FrameHandler::PassToken(const v1::ClientFrame& frame) {
   auto verified =
       shard().options().authenticator->Verify(token, shard().clock().WallNanos() / 1'000'000'000);
   if (const auto* refusal = std::get_if<TokenRefusal>(&verified)) {
+    shard().metrics().CountRefused(refusal->fault);
     session_.RequestClose(refusal->outcome, refusal->message);
     return false;
   }
@@ -175,27 +188,43 @@ void FrameHandler::Refuse(Outcome outcome, std::string_view message, std::string
                    " frames refused in a short time, the last one: ", std::string(message)));
 }
 
+void FrameHandler::RefuseReceived(Outcome outcome, std::string_view message, size_t bytes,
+                                  std::string_view frame_id) {
+  if (!TakeRate(shard().clock().Now(), bytes)) return RefuseRate(frame_id);
+  Refuse(outcome, message, frame_id);
+}
+
 void FrameHandler::RefuseRate(std::string_view frame_id) {
-  Refuse(
-      Outcome::kRateLimited,
-      absl::StrCat("more than ", shard().options().max_messages_per_second, " frames per second"),
-      frame_id);
+  const EngineOptions& options = shard().options();
+  const bool frames = options.max_messages_per_second != 0 && frames_left_ < 1;
+  Refuse(Outcome::kRateLimited,
+         frames ? absl::StrCat("more than ", options.max_messages_per_second, " frames per second")
+                : absl::StrCat("more than ", options.max_bytes_per_second, " bytes per second"),
+         frame_id);
 }
 
 bool FrameHandler::AllowControlFrame() {
-  if (TakeRateToken(shard().clock().Now())) return true;
+  if (TakeRate(shard().clock().Now(), 0)) return true;
   RefuseRate({});
   return false;
 }
 
-bool FrameHandler::TakeRateToken(TimePoint now) {
-  const auto rate = static_cast<float>(shard().options().max_messages_per_second);
-  if (rate == 0) return true;
-  rate_tokens_ =
-      std::min(rate, rate_tokens_ + rate * static_cast<float>(Seconds(now - rate_since_)));
-  rate_since_ = now;
-  if (rate_tokens_ < 1) return false;
-  rate_tokens_ -= 1;
+// What is refused takes nothing, and what has no bytes needs none. The message that empties the bucket of bytes may be longer than
+// what is left: else one that is longer than a second's worth could never be sent.
+bool FrameHandler::TakeRate(TimePoint now, size_t bytes) {
+  const auto frames = static_cast<float>(shard().options().max_messages_per_second);
+  const auto most = static_cast<float>(shard().options().max_bytes_per_second);
+  if (frames == 0 && most == 0) return true;
+  const uint32_t now_ms = Milliseconds(now);
+  const auto passed = std::max(0, static_cast<int32_t>(now_ms - filled_at_));
+  const float seconds = static_cast<float>(passed) / 1000;
+  filled_at_ = now_ms;
+  frames_left_ = std::min(frames, frames_left_ + frames * seconds);
+  bytes_left_ = std::min(most, bytes_left_ + most * seconds);
+  if (frames != 0 && frames_left_ < 1) return false;
+  if (most != 0 && bytes > 0 && bytes_left_ <= 0) return false;
+  frames_left_ -= 1;
+  bytes_left_ -= static_cast<float>(bytes);
   return true;
 }
 

@@ -3,7 +3,9 @@
 #ifndef CRIER_SERVER_ENGINE_FRAME_HANDLER_H_
 #define CRIER_SERVER_ENGINE_FRAME_HANDLER_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,7 +29,10 @@ class FrameHandler {
   FrameHandler& operator=(const FrameHandler&) = delete;
 
   // Session::Handle, Session::Refuse and Session::AllowControlFrame.
-  void Handle(v1::ClientFrame frame, const Arrival& arrival);
+  void Handle(v1::ClientFrame frame, const Arrival& arrival, std::optional<size_t> bytes);
+  void RefuseReceived(Outcome outcome, std::string_view message, size_t bytes,
+                      std::string_view frame_id);
+  // An error event for one frame, which counts towards the limit on errors.
   void Refuse(Outcome outcome, std::string_view message, std::string_view frame_id);
   void Refuse(const Refusal& refusal, std::string_view frame_id) {
     Refuse(refusal.outcome, refusal.message, frame_id);
@@ -48,15 +53,19 @@ class FrameHandler {
   void HandleMessage(v1::Message message, const Arrival& arrival);
   void Echo(v1::Message message, const Arrival& arrival);
   void Publish(v1::Message message, const Arrival& arrival);
-  bool TakeRateToken(TimePoint now);
+  // One frame of so many bytes comes in. False: that is too many, or too much.
+  bool TakeRate(TimePoint now, size_t bytes);
   void RefuseRate(std::string_view frame_id);
 
   Shard& shard() const;
 
   Session& session_;
   TimePoint errors_since_;
-  TimePoint rate_since_;
-  float rate_tokens_;
+  // The token buckets of TakeRate, and when they were filled last, in milliseconds: of the clock's,
+  // modulo 2^32.
+  uint32_t filled_at_;
+  float frames_left_;
+  float bytes_left_;          // below 0 after a message that was longer than what was left
   uint32_t errors_ : 31 = 0;  // since errors_since_
   bool had_first_frame_ : 1 = false;
 };

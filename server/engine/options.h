@@ -8,6 +8,7 @@
 #include <string>
 
 #include "crier/v1/message.pb.h"
+#include "server/base/slot.h"
 
 namespace crier {
 
@@ -42,6 +43,11 @@ struct EngineOptions {
   // Frames per second that one session may send, pings included; 0: no limit. A burst of one second
   // is allowed.
   uint32_t max_messages_per_second = 0;
+  // Bytes of messages per second that one session may send; 0: no limit. A burst of one second is
+  // allowed, and its last message may go over it.
+  size_t max_bytes_per_second = 0;
+  // Sessions of one user, on all shards and both transports; 0: no limit.
+  uint32_t max_sessions_per_user = 0;
   // A session is closed at so many refused frames within error_window.
   uint32_t max_errors = 100;
   std::chrono::milliseconds error_window = std::chrono::seconds(10);
@@ -65,7 +71,7 @@ struct EngineOptions {
   std::chrono::milliseconds token_timeout = std::chrono::seconds(10);
 
   // Reconnect slots are spread over so long.
-  std::chrono::milliseconds reconnect_spread = std::chrono::seconds(10);
+  std::chrono::milliseconds reconnect_spread = kReconnectSpread;
 };
 
 }  // namespace crier

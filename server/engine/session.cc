@@ -82,6 +82,7 @@ void Session::TakeGrant(Grant grant) {
   }
   const bool had_user = !user_id_.empty();
   if (had_user && grant.user_id != user_id_) {
+    shard_->metrics().CountRefused(TokenFault::kOtherUser);
     return RequestClose(Outcome::kUnauthenticated, "the new token is of another user");
   }
   const bool followed_empty_topic = MayFollow("");
@@ -102,23 +103,30 @@ void Session::NarrowFollowing(bool followed_empty_topic) {
   for (const std::string& topic : following_.Topics()) {
     if (auto refusal = CheckSubscribe(access_->grant, topic)) {
       following_.Unfollow(topic, {});
-      Refuse(refusal->outcome, refusal->message);
+      input_.Refuse(refusal->outcome, refusal->message, {});
     }
   }
 }
 
-// --- What the client sends.
-
-void Session::Handle(v1::ClientFrame frame, const Arrival& arrival) {
-  // Runs on: shard thread
-  assert(shard_->IsCurrent());
-  if (!closing()) input_.Handle(std::move(frame), arrival);
+void Session::RefuseUser() {
+  RequestClose(Outcome::kTooManySessions,
+               absl::StrCat("the user has ", shard_->options().max_sessions_per_user,
+                            " sessions, and no more are allowed"));
 }
 
-void Session::Refuse(Outcome outcome, std::string_view message, std::string_view frame_id) {
+// --- What the client sends.
+
+void Session::Handle(v1::ClientFrame frame, const Arrival& arrival, std::optional<size_t> bytes) {
   // Runs on: shard thread
   assert(shard_->IsCurrent());
-  if (!closing()) input_.Refuse(outcome, message, frame_id);
+  if (!closing()) input_.Handle(std::move(frame), arrival, bytes);
+}
+
+void Session::Refuse(Outcome outcome, std::string_view message, size_t bytes,
+                     std::string_view frame_id) {
+  // Runs on: shard thread
+  assert(shard_->IsCurrent());
+  if (!closing()) input_.RefuseReceived(outcome, message, bytes, frame_id);
 }
 
 bool Session::AllowControlFrame() { return !closing() && input_.AllowControlFrame(); }

@@ -76,11 +76,15 @@ class Session : public ReadyHook {
 
   // Does what the frame asks. What is wrong with it is told to the client (Error), and the session
   // goes on. May call Transport::Close and PauseReading, never Transport::Wake.
-  void Handle(v1::ClientFrame frame, const Arrival& arrival);
+  // `bytes`: of the message, as the limit on bytes per second counts them; nullopt: it is a part of
+  // a message that was counted.
+  void Handle(v1::ClientFrame frame, const Arrival& arrival, std::optional<size_t> bytes);
 
-  // The transport could not make a frame of what it received: tells the client so, and closes the
-  // session when that has happened too often. `frame_id` is the frame's own id, where it had one.
-  void Refuse(Outcome outcome, std::string_view message, std::string_view frame_id = {});
+  // The transport could not make a frame of what it received, `bytes` long: tells the client so,
+  // and closes the session when that has happened too often. `frame_id` is the frame's own id,
+  // where it had one.
+  void Refuse(Outcome outcome, std::string_view message, size_t bytes,
+              std::string_view frame_id = {});
 
   // The client sent a control frame of its transport that costs an answer (a WebSocket ping). These
   // count towards the limit on frames per second. False: it is over the limit, and is to have no
@@ -172,6 +176,8 @@ class Session : public ReadyHook {
   void TakeGrant(Grant grant);
   // The end of the session's token has come.
   void EndOfToken() { RequestClose(Outcome::kTokenExpired, {}); }
+  // Its user has as many sessions as it may: closes it.
+  void RefuseUser();
   // Speaks for this user from now on, where there is none yet and the session may choose.
   void AdoptUser(const std::string& user_id);
   // What the answer to a question about presence is counted as while it is on its way: there may be
@@ -251,7 +257,7 @@ class Session : public ReadyHook {
   bool in_close_ = false;  // Transport::Close is on the stack
   uint8_t policy_;         // a v1::SlowConsumerPolicy
   uint16_t holds_ = 0;
-  uint32_t awaited_ = 0;  // bytes (Await)
+  uint32_t awaited_ = 0;      // bytes (Await)
   const uint32_t opened_at_;  // seconds since 1970
   std::unique_ptr<SessionAccess> access_;
 

@@ -69,6 +69,7 @@ void SessionTable::CheckTokens(TimePoint now) {
   while (!tokens_expected_.empty() && tokens_expected_.front().until <= now) {
     Session* const session = Find(tokens_expected_.front().id);
     if (session != nullptr && session->access()->awaits_token) {
+      shard_.metrics().CountRefused(TokenFault::kMissing);
       session->RequestClose(Outcome::kUnauthenticated, "no token has come in time");
     }
     tokens_expected_.pop_front();
@@ -130,9 +131,7 @@ void SessionTable::DrainSome() {
 }
 
 std::chrono::milliseconds SessionTable::SlotOf(uint64_t session_id) const {
-  // Multiplying by the golden ratio spreads consecutive ids evenly (Knuth, TAOCP 3, 6.4).
-  const uint64_t spread = std::max<int64_t>(1, shard_.options().reconnect_spread.count());
-  return std::chrono::milliseconds(((session_id * 0x9E3779B97F4A7C15u) >> 32) % spread);
+  return crier::SlotOf(session_id, shard_.options().reconnect_spread);
 }
 
 CloseAdvice SessionTable::AdviceOf(uint64_t session_id, Outcome outcome) const {

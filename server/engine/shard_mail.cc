@@ -67,11 +67,14 @@ class Shard::MailReader {
 
   void operator()(UserMail& mail) {
     const SessionRef ref{.shard = from_, .id = mail.session};
-    if (mail.here) {
-      shard_.directory().Add(mail.user, ref);
-    } else {
-      shard_.directory().Remove(mail.user, ref);
-    }
+    if (!mail.here) return shard_.directory().Remove(mail.user, ref);
+    const size_t most = shard_.options().max_sessions_per_user;
+    if (shard_.directory().Add(mail.user, ref, most)) return;
+    // Posted, also to this shard: the session may be opening.
+    Shard& its = shard_.engine().shard(from_);
+    its.Post([&its, id = mail.session] {
+      if (Session* session = its.sessions().Find(id)) session->RefuseUser();
+    });
   }
   void operator()(FollowerMail& mail) { shard_.topics().SetFollower(mail); }
   void operator()(PresenceAskedMail& mail) {

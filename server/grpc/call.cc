@@ -121,6 +121,7 @@ void Call::Keep(size_t bytes) {
 
 void Call::RefuseMore() {
   if (connection_->memory().full()) connection_->Violated(GrpcViolation::kMemory);
+  refused_more_ = true;
   Finish(ToGrpcStatus(Outcome::kOverloaded,
                       connection_->memory().full() ? "this connection keeps too much" : ""));
 }
@@ -242,7 +243,7 @@ void Call::OnOver(Outcome outcome) {
   AccountAs(0, 0);
   connection_->memory().AddCalls(-1);
   connection_ = nullptr;
-  EndHandler(outcome);
+  EndHandler(refused_more_ && outcome == Outcome::kOk ? Outcome::kOverloaded : outcome);
 }
 
 void Call::DropKept() {

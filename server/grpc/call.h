@@ -202,6 +202,7 @@ class Call final : public CallHook, public std::enable_shared_from_this<Call> {
   bool sent_since_beat_ = true;
   bool half_close_kept_ = false;  // it comes behind what is kept
   bool hand_on_posted_ = false;
+  bool refused_more_ = false;
 
   void Fail() noexcept;
   void Refuse(int http_status, std::string message);

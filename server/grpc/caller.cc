@@ -7,7 +7,7 @@
 namespace crier {
 
 std::optional<Caller> CallerOf(Call* call, TokenTime token) {
-  const Shard& shard = call->shard();
+  Shard& shard = call->shard();
   const std::string certificate_user = call->certificate_user();
   auto caller =
       AdmitCaller(shard.options().authenticator, shard.clock().WallNanos() / 1'000'000'000,
@@ -15,7 +15,7 @@ std::optional<Caller> CallerOf(Call* call, TokenTime token) {
                    .certificate_user = certificate_user,
                    .user_id = call->head().Find("crier-user-id"),
                    .user_id_is_in = "the metadata crier-user-id"},
-                  token);
+                  &shard.metrics(), token);
   if (const auto* refusal = std::get_if<Refusal>(&caller)) {
     call->Finish(ToGrpcStatus(ErrorOf(*refusal)));
     return std::nullopt;

@@ -4,10 +4,12 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 #include <vector>
 
 #include "crier/v1/messaging.pb.h"
+#include "server/base/concat.h"
 #include "server/grpc/http2_connection.h"
 #include "server/grpc/reflection_service.h"
 #include "server/grpc/unary_service.h"
@@ -18,14 +20,13 @@ namespace {
 // Best effort: a GOAWAY that says why. Without SETTINGS before it, it is no HTTP/2 connection yet,
 // and so gRPC's clients wait before they try again. With SETTINGS they begin anew at once, because
 // a connection came about.
-void RefuseConnection(int fd) {
-  constexpr std::string_view kWhy =
-      "TOO_MANY_SESSIONS: the server has reached its limit of connections";
-  static_assert(8 + kWhy.size() < 256);
-  std::string goodbye = {'\0', '\0', static_cast<char>(8 + kWhy.size()), '\7', '\0', '\0', '\0',
+void RefuseConnection(int fd, RefusalKind why) {
+  const std::string text = Concat({Info(OutcomeOf(why)).name, ": ", TextOf(why)});
+  assert(8 + text.size() < 256);
+  std::string goodbye = {'\0', '\0', static_cast<char>(8 + text.size()), '\7', '\0', '\0', '\0',
                          '\0', '\0'};
   goodbye += {'\0', '\0', '\0', '\0', '\0', '\0', '\0', NGHTTP2_ENHANCE_YOUR_CALM};
-  goodbye += kWhy;
+  goodbye += text;
   [[maybe_unused]] const ssize_t sent =
       ::send(fd, goodbye.data(), goodbye.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }

@@ -241,6 +241,7 @@ TimePoint Http2Connection::CheckDeadlines(TimePoint now) {
   if (!greeted_ || ended()) {
     next = end_by_;
     if (now >= next) {
+      if (!ended()) shard().metrics().of(TransportKind::kGrpc).handshakes_timed_out.Add();
       Close(Outcome::kIdleTimeout);
       return now + options.close_timeout;
     }

@@ -47,18 +47,21 @@ class StatusFields {
   explicit StatusFields(const GrpcStatus& status)
       : code_(std::to_string(status.code)),
         message_(PercentEncoded(status.message.substr(0, kMostMessageBytes))),
-        details_(Base64Unpadded(status.details)) {}
+        details_(Base64Unpadded(status.details)),
+        pushback_(status.retry_after ? std::to_string(status.retry_after->count()) : "") {}
 
   void AddTo(std::vector<nghttp2_nv>* fields) const {
     fields->push_back(Field("grpc-status", code_));
     if (!message_.empty()) fields->push_back(Field("grpc-message", message_));
     if (!details_.empty()) fields->push_back(Field("grpc-status-details-bin", details_));
+    if (!pushback_.empty()) fields->push_back(Field("grpc-retry-pushback-ms", pushback_));
   }
 
  private:
   const std::string code_;
   const std::string message_;
   const std::string details_;
+  const std::string pushback_;
 };
 
 // Appends a frame of HPACK that uses no table, so that nghttp2 need not know of it.

@@ -10,6 +10,7 @@ GrpcStatus ToGrpcStatus(const UnaryError& error) {
   GrpcStatus status;
   status.code = error.code;
   status.message = error.message;
+  status.retry_after = error.retry_after;
   if (error.details.empty()) return status;
   google::rpc::Status details;
   details.set_code(error.code);
@@ -19,10 +20,9 @@ GrpcStatus ToGrpcStatus(const UnaryError& error) {
   return status;
 }
 
-GrpcStatus ToGrpcStatus(Outcome outcome, std::string_view detail,
-                        std::optional<std::chrono::milliseconds> retry_after) {
+GrpcStatus ToGrpcStatus(Outcome outcome, std::string_view detail) {
   if (outcome == Outcome::kOk) return {};
-  return ToGrpcStatus(ErrorOf(outcome, detail, retry_after));
+  return ToGrpcStatus(ErrorOf(outcome, detail));
 }
 
 std::string PercentEncoded(std::string_view text) {

@@ -28,6 +28,9 @@ struct GrpcStatus {
   int code = 0;
   std::string message;  // for people
   std::string details;  // a serialized google.rpc.Status, or empty
+  // When the client should try again (gRPC's proposal A6: grpc-retry-pushback-ms); nullopt: the
+  // status says nothing of it.
+  std::optional<std::chrono::milliseconds> retry_after;
 
   GrpcStatus() = default;
   GrpcStatus(GrpcCode grpc_code, std::string text)
@@ -38,8 +41,7 @@ struct GrpcStatus {
 // Its details, if there are any, are in a google.rpc.Status. Thread-safe.
 GrpcStatus ToGrpcStatus(const UnaryError& error);
 // The same from the outcome table (ErrorOf). Thread-safe.
-GrpcStatus ToGrpcStatus(Outcome outcome, std::string_view detail = {},
-                        std::optional<std::chrono::milliseconds> retry_after = {});
+GrpcStatus ToGrpcStatus(Outcome outcome, std::string_view detail = {});
 
 // The value of grpc-message. % and everything that is not printable ASCII are written as %XX
 // (gRPC's doc/PROTOCOL-HTTP2.md, "Percent-Encoded").

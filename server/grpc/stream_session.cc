@@ -1,6 +1,7 @@
 #include "server/grpc/stream_session.h"
 
 #include <cassert>
+#include <optional>
 #include <utility>
 
 #include "server/engine/engine.h"
@@ -29,7 +30,9 @@ void StreamSession::Open(Caller caller, std::vector<v1::ClientFrame> frames) {
   const Arrival arrival = shard.ArrivalNow();
   for (v1::ClientFrame& frame : frames) {
     if (closed_) return;
-    session_->Handle(std::move(frame), arrival);
+    // One request, which may ask for as many topics as a session may follow: no limit on rates is
+    // for it.
+    session_->Handle(std::move(frame), arrival, std::nullopt);
   }
 }
 
@@ -38,10 +41,10 @@ void StreamSession::OnMessage(std::string_view message) {
   const Arrival arrival = call_.shard().ArrivalNow();
   v1::ClientFrame frame;
   if (frame.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
-    session_->Handle(std::move(frame), arrival);
+    session_->Handle(std::move(frame), arrival, message.size());
   } else {
     session_->Refuse(Outcome::kInvalidMessage,
-                     "this is not a crier.v1.ClientFrame in protobuf's encoding");
+                     "this is not a crier.v1.ClientFrame in protobuf's encoding", message.size());
   }
 }
 

@@ -34,6 +34,11 @@ constexpr std::array<std::string_view, kMemoryKindCount> kMemoryLabels = {
     "logs", "topics", "ids", "mailboxes", "sessions", "mail", "input", "output", "http2", "tls"};
 constexpr std::array<std::string_view, kTlsHandshakeCount> kHandshakeLabels = {"full", "resumed",
                                                                                "failed"};
+constexpr std::array<std::string_view, kTlsFaultCount> kTlsFaultLabels = {
+    "not_tls", "version", "cipher", "certificate", "refused", "flood", "other"};
+constexpr std::array<std::string_view, kTokenFaultCount> kTokenFaultLabels = {
+    "missing",       "malformed", "algorithm", "signature",  "claims",  "expired",
+    "not_yet_valid", "issuer",    "audience",  "other_user", "too_many"};
 constexpr std::array<std::string_view, kResumeCount> kResumeLabels = {"complete", "gap",
                                                                       "new_epoch"};
 constexpr std::array<std::string_view, kRefusalCount> kRefusalLabels = {
@@ -182,6 +187,14 @@ void HandshakesByResult(const Shards& shards, MetricFamily* family) {
   ByLabel<&ShardMetrics::tls_handshakes, kHandshakeLabels>("result", shards, family);
 }
 
+void TlsFailuresByReason(const Shards& shards, MetricFamily* family) {
+  ByLabel<&ShardMetrics::tls_failures, kTlsFaultLabels>("reason", shards, family);
+}
+
+void AuthenticationsRefusedByReason(const Shards& shards, MetricFamily* family) {
+  ByLabel<&ShardMetrics::authentications_refused, kTokenFaultLabels>("reason", shards, family);
+}
+
 void LogMemory(const Shards& shards, MetricFamily* family) {
   ClientMetric& metric = family->metric.emplace_back();
   for (const auto& shard : shards) {
@@ -283,6 +296,13 @@ constexpr Row kRows[] = {
     {"crier_messages_received_total", MetricType::Counter, &ReceivedByAction,
      "Frames received from clients, by what they asked for; invalid: refused before that was "
      "known."},
+    {"crier_handshakes_timed_out_total", MetricType::Counter,
+     &ByTransport<&PerTransport::handshakes_timed_out>,
+     "Connections closed because no whole request, or no beginning of HTTP/2, came in time."},
+    {"crier_http_heads_too_long_total", MetricType::Counter,
+     &Sum<&ShardMetrics::http_heads_too_long>,
+     "Requests on the WebSocket's port that were refused because of a header over its limit. That "
+     "of gRPC is crier_grpc_violations_total with the reason header_list."},
     {"crier_events_delivered_total", MetricType::Counter,
      &ByTransport<&PerTransport::events_delivered>,
      "Events handed to sessions: one broadcast to a hundred sessions is a hundred."},
@@ -307,6 +327,11 @@ constexpr Row kRows[] = {
      "or want of memory."},
     {"crier_tls_handshakes_total", MetricType::Counter, &HandshakesByResult,
      "Handshakes of TLS, by how they ended. One that the client just left is not counted."},
+    {"crier_tls_failures_total", MetricType::Counter, &TlsFailuresByReason,
+     "Connections whose TLS has failed, in the handshake or later, by why."},
+    {"crier_authentications_refused_total", MetricType::Counter, &AuthenticationsRefusedByReason,
+     "Requests, calls and sessions that were refused because of their token, by what was wrong "
+     "with it."},
     {"crier_grpc_violations_total", MetricType::Counter, &ViolationsByReason,
      "gRPC connections or calls that were ended because the client went over a limit, by which."},
     {"grpc_server_handled_total", MetricType::Counter, &HandledByMethod,
@@ -339,8 +364,9 @@ void AppendConnections(const ConnectionMetrics& connections, std::vector<MetricF
   AddTo(&limit.metric.emplace_back(), connections.limit);
   MetricFamily& refused = out->emplace_back(
       Family("crier_connections_refused_total", MetricType::Counter,
-             "Connections closed as soon as they were accepted: over the limit in all, over the "
-             "limit of one address, or for want of descriptors."));
+             "Connections closed as soon as they were accepted: over the limit in all or of one "
+             "address, too many in a second in all or from one address, or for want of "
+             "descriptors."));
   for (size_t i = 0; i < kRefusalCount; ++i) {
     AddTo(&AddLabel(refused.metric.emplace_back(), "reason", kRefusalLabels[i]),
           connections.refused[i]);

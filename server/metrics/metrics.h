@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "server/base/outcome.h"
+#include "server/base/token_fault.h"
 #include "server/metrics/instruments.h"
 
 namespace crier {
@@ -59,6 +60,18 @@ inline constexpr size_t kMemoryKindCount = static_cast<size_t>(MemoryKind::kTls)
 // How a handshake of TLS has ended; the label of crier_tls_handshakes_total.
 enum class TlsHandshake : uint8_t { kFull, kResumed, kFailed };
 inline constexpr size_t kTlsHandshakeCount = 3;
+
+// Why TLS with a client has failed; the label of crier_tls_failures_total.
+enum class TlsFault : uint8_t {
+  kNotTls,       // what came is something else
+  kVersion,      // no version that both speak
+  kCipher,       // no cipher or group that both have
+  kCertificate,  // the client's certificate is missing or wrong
+  kRefused,      // the client has refused the server's certificate, or something else of it
+  kFlood,        // it makes the server work, and sends nothing
+  kOther,
+};
+inline constexpr size_t kTlsFaultCount = static_cast<size_t>(TlsFault::kOther) + 1;
 
 // How a resume point was answered; the label of crier_resumes_total.
 enum class ResumeKind : uint8_t { kComplete, kGap, kNewEpoch };
@@ -133,6 +146,7 @@ struct ShardMetrics {
     std::array<Counter, kOutcomeCount> ended;
     std::array<Counter, kOutcomeCount> refused;  // frames; the session goes on
     std::array<Counter, kActionCount> received;
+    Counter handshakes_timed_out;  // before they were sessions, or connections of gRPC
     Counter events_delivered;
     Counter bytes_sent;
     Counter writes;
@@ -152,6 +166,7 @@ struct ShardMetrics {
   // The study's own names: ws_connections, all_ws_connections_total, ...
   Gauge ws_connections;
   Counter ws_connections_accepted;
+  Counter http_heads_too_long;
   Counter ws_closed_errors;
   Histogram ws_broadcast_seconds;
   Histogram ws_handling_seconds;
@@ -162,6 +177,9 @@ struct ShardMetrics {
   std::array<Gauge, kMemoryKindCount> memory;  // in bytes
   Counter handler_exceptions;
   std::array<Counter, kTlsHandshakeCount> tls_handshakes;
+  std::array<Counter, kTlsFaultCount> tls_failures;
+  std::array<Counter, kTokenFaultCount> authentications_refused;
+  void CountRefused(TokenFault fault) { authentications_refused[static_cast<size_t>(fault)].Add(); }
   std::array<Counter, kGrpcViolationCount> grpc_violations;
   std::array<PerGrpcMethod, kGrpcMethodCount> grpc_methods;
   // Calls by HTTP, by the code of their status.

@@ -133,10 +133,12 @@ Acceptor::Step Acceptor::AcceptOne(int listener_fd) {
     }
   }
   std::string address = HostText(peer);
-  std::optional<ConnectionTable::Place> place = table_->Enter(address);
+  RefusalKind why = RefusalKind::kTotal;
+  std::optional<ConnectionTable::Place> place =
+      table_->Enter(address, std::chrono::steady_clock::now(), &why);
   if (!place.has_value() && use_reserve_) place = table_->EnterReserve();
   if (!place.has_value()) {
-    if (refuser_ != nullptr) refuser_(fd.get());
+    if (refuser_ != nullptr) refuser_(fd.get(), why);
     return Step::kAccepted;
   }
   if (proxy_header_timeout_ && table_->IsTrustedProxy(address)) {
@@ -180,8 +182,9 @@ void Acceptor::OnGreeted(std::list<Greeted>::iterator greeted, ProxyGreeting::En
   }
   if (end == ProxyGreeting::End::kGone) return;
   if (!client.empty()) {
-    if (!place.CountFor(client)) {
-      if (refuser_ != nullptr) refuser_(fd.get());
+    RefusalKind why = RefusalKind::kPerAddress;
+    if (!place.CountFor(client, std::chrono::steady_clock::now(), &why)) {
+      if (refuser_ != nullptr) refuser_(fd.get(), why);
       return;
     }
     peer = std::move(client);
@@ -200,7 +203,7 @@ Acceptor::Step Acceptor::RefuseWithReserve(int listener_fd) {
   const bool drained = !fd.valid() && errno == EAGAIN;
   if (fd.valid()) {
     table_->CountOutOfDescriptors();
-    if (refuser_ != nullptr) refuser_(fd.get());
+    if (refuser_ != nullptr) refuser_(fd.get(), RefusalKind::kDescriptors);
     fd.reset();
   }
   OpenReserve();

@@ -39,9 +39,9 @@ struct AcceptedConnection {
 class Acceptor {
  public:
   using Handler = absl::AnyInvocable<void(AcceptedConnection)>;
-  // Called for a connection over the limit before it is closed, e.g. to write an HTTP 503 with a
+  // Called for a connection over a limit before it is closed, e.g. to write an HTTP 503 with a
   // single non-blocking send. May be null.
-  using Refuser = void (*)(int fd);
+  using Refuser = void (*)(int fd, RefusalKind why);
 
   // The most connections that are accepted before other handlers of the thread run.
   static constexpr int kBatch = 64;

@@ -15,19 +15,42 @@ constexpr size_t kLeastReserve = 8 + ConnectionTable::kReserve;
 
 }  // namespace
 
+Outcome OutcomeOf(RefusalKind why) {
+  const bool rate = why == RefusalKind::kRate || why == RefusalKind::kRatePerAddress;
+  return rate ? Outcome::kRateLimited : Outcome::kTooManySessions;
+}
+
+std::string_view TextOf(RefusalKind why) {
+  switch (why) {
+    case RefusalKind::kTotal:
+      return "the server has reached its limit of connections";
+    case RefusalKind::kPerAddress:
+      return "the server has reached its limit of connections from one address";
+    case RefusalKind::kDescriptors:
+      return "the server has no room for more connections";
+    case RefusalKind::kRate:
+      return "more connections come in a second than the server takes";
+    case RefusalKind::kRatePerAddress:
+      return "more connections come in a second than the server takes from one address";
+  }
+  return {};
+}
+
 void ConnectionTable::Place::Release() {
   if (table_ == nullptr) return;
   std::exchange(table_, nullptr)->Leave(*this);
   address_.clear();
 }
 
-bool ConnectionTable::Place::CountFor(std::string_view client, TimePoint now) {
+bool ConnectionTable::Place::CountFor(std::string_view client, TimePoint now, RefusalKind* why) {
   assert(address_.empty());
   if (table_ == nullptr) return true;
   std::string counted = table_->CountedBy(client);
   if (counted.empty()) return true;
   MutexLock lock(&table_->mutex_);
-  if (!table_->CountRateLocked(counted, now) || !table_->CountLocked(counted)) return false;
+  if (!table_->CountRateLocked(counted, now, why) || !table_->CountLocked(counted, why)) {
+    return false;
+  }
   if (table_->limits_.per_address != 0) address_ = std::move(counted);
   return true;
 }
@@ -59,16 +82,16 @@ std::string ConnectionTable::CountedBy(std::string_view address) const {
 }
 
 std::optional<ConnectionTable::Place> ConnectionTable::Enter(std::string_view address,
-                                                             TimePoint now) {
+                                                             TimePoint now, RefusalKind* why) {
   std::string counted = CountedBy(address);
   MutexLock lock(&mutex_);
   // A flood takes no place, whatever else is refused for.
-  if (!CountRateLocked(counted, now)) return std::nullopt;
+  if (!CountRateLocked(counted, now, why)) return std::nullopt;
   if (size_ >= total_limit_) {
-    CountRefusal(RefusalKind::kTotal);
+    CountRefusal(RefusalKind::kTotal, why);
     return std::nullopt;
   }
-  if (!counted.empty() && !CountLocked(counted)) return std::nullopt;
+  if (!counted.empty() && !CountLocked(counted, why)) return std::nullopt;
   ++size_;
   if (metrics_ != nullptr) metrics_->open.Set(static_cast<int64_t>(size_));
   if (limits_.per_address == 0) counted.clear();
@@ -82,25 +105,25 @@ std::optional<ConnectionTable::Place> ConnectionTable::EnterReserve() {
   return Place(this, /*reserve=*/true, {});
 }
 
-bool ConnectionTable::CountRateLocked(const std::string& counted, TimePoint now) {
+bool ConnectionTable::CountRateLocked(const std::string& counted, TimePoint now, RefusalKind* why) {
   switch (rates_.Count(counted, now)) {
     case ConnectionRates::Verdict::kFine:
       return true;
     case ConnectionRates::Verdict::kTooManyInAll:
-      CountRefusal(RefusalKind::kRate);
+      CountRefusal(RefusalKind::kRate, why);
       return false;
     case ConnectionRates::Verdict::kTooManyFromAddress:
-      CountRefusal(RefusalKind::kRatePerAddress);
+      CountRefusal(RefusalKind::kRatePerAddress, why);
       return false;
   }
   return true;
 }
 
-bool ConnectionTable::CountLocked(const std::string& counted) {
+bool ConnectionTable::CountLocked(const std::string& counted, RefusalKind* why) {
   if (limits_.per_address == 0) return true;
   size_t& connections = per_address_[counted];
   if (connections >= limits_.per_address) {
-    CountRefusal(RefusalKind::kPerAddress);
+    CountRefusal(RefusalKind::kPerAddress, why);
     return false;
   }
   ++connections;
@@ -124,10 +147,11 @@ void ConnectionTable::Leave(const Place& place) {
 
 void ConnectionTable::CountOutOfDescriptors() {
   MutexLock lock(&mutex_);
-  CountRefusal(RefusalKind::kDescriptors);
+  CountRefusal(RefusalKind::kDescriptors, nullptr);
 }
 
-void ConnectionTable::CountRefusal(RefusalKind reason) {
+void ConnectionTable::CountRefusal(RefusalKind reason, RefusalKind* why) {
+  if (why != nullptr) *why = reason;
   if (metrics_ == nullptr) return;
   metrics_->refused[static_cast<size_t>(reason)].Add();
 }

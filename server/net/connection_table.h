@@ -14,11 +14,17 @@
 #include "absl/container/flat_hash_map.h"
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
+#include "server/base/outcome.h"
 #include "server/metrics/metrics.h"
 #include "server/net/address_blocks.h"
 #include "server/net/connection_rates.h"
 
 namespace crier {
+
+// What a client whose connection is refused is told: TOO_MANY_SESSIONS, or RATE_LIMITED where
+// connections come too fast; and a sentence for people, in ASCII, without a period. Thread-safe.
+Outcome OutcomeOf(RefusalKind why);
+std::string_view TextOf(RefusalKind why);
 
 // Thread-safe. Outlives every Place.
 class ConnectionTable {
@@ -54,9 +60,10 @@ class ConnectionTable {
     ~Place() { Release(); }
     void Release();
     // Counts it by its client's address from now on, unless that is a trusted proxy too. False:
-    // that address has as many as it may, or they come too fast; the refusal is counted. REQUIRES:
-    // it came from a trusted proxy.
-    bool CountFor(std::string_view client, TimePoint now = std::chrono::steady_clock::now());
+    // that address has as many as it may, or they come too fast; the refusal is counted, and its
+    // reason is in *why, if that is not null. REQUIRES: it came from a trusted proxy.
+    bool CountFor(std::string_view client, TimePoint now = std::chrono::steady_clock::now(),
+                  RefusalKind* why = nullptr);
     // It is one of the reserve.
     bool of_reserve() const { return reserve_; }
 
@@ -74,9 +81,11 @@ class ConnectionTable {
   ConnectionTable(const ConnectionTable&) = delete;
   ConnectionTable& operator=(const ConnectionTable&) = delete;
 
-  // nullopt: a limit is reached. The refusal is counted.
+  // nullopt: a limit is reached. The refusal is counted, and its reason is in *why, if that is not
+  // null.
   std::optional<Place> Enter(std::string_view address,
-                             TimePoint now = std::chrono::steady_clock::now());
+                             TimePoint now = std::chrono::steady_clock::now(),
+                             RefusalKind* why = nullptr);
 
   // For a connection that Enter has refused: a place beyond the limit, which counts as no
   // connection. nullopt: the limit of all is not what it was refused for, or the reserve is used
@@ -114,11 +123,12 @@ class ConnectionTable {
   // As CountedAddress has it; empty: it is not counted by its address.
   std::string CountedBy(std::string_view address) const;
   // False: it has as many as it may.
-  bool CountLocked(const std::string& counted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // False: they come too fast. `counted` may be empty.
-  bool CountRateLocked(const std::string& counted, TimePoint now)
+  bool CountLocked(const std::string& counted, RefusalKind* why)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void CountRefusal(RefusalKind reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False: they come too fast. `counted` may be empty.
+  bool CountRateLocked(const std::string& counted, TimePoint now, RefusalKind* why)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CountRefusal(RefusalKind reason, RefusalKind* why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Limits limits_;
   ConnectionMetrics* const metrics_;  // null: not counted

@@ -26,12 +26,14 @@ std::variant<Caller, Refusal> ByGrant(Grant grant) {
 }  // namespace
 
 std::variant<Caller, Refusal> AdmitCaller(const Authenticator* authenticator, int64_t now,
-                                          const CallerFields& fields, TokenTime token_time) {
+                                          const CallerFields& fields, ShardMetrics* metrics,
+                                          TokenTime token_time) {
   if (authenticator == nullptr) return ByName(fields);
   const std::string_view token = BearerTokenOf(fields.authorization);
   if (!token.empty()) {
     auto verified = authenticator->Verify(token, now);
     if (auto* refusal = std::get_if<TokenRefusal>(&verified)) {
+      metrics->CountRefused(refusal->fault);
       return Refusal{refusal->outcome, std::move(refusal->message)};
     }
     return ByGrant(std::move(std::get<Grant>(verified)));
@@ -41,6 +43,7 @@ std::variant<Caller, Refusal> AdmitCaller(const Authenticator* authenticator, in
   }
   if (auto anonymous = authenticator->Anonymous()) return ByGrant(std::move(*anonymous));
   if (token_time == TokenTime::kLater) return Caller{};
+  metrics->CountRefused(TokenFault::kMissing);
   return Refusal{
       Outcome::kUnauthenticated,
       "this server asks for a token: in the header or metadata Authorization, as \"Bearer "

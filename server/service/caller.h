@@ -11,6 +11,7 @@
 
 #include "server/auth/authenticator.h"
 #include "server/engine/gate.h"
+#include "server/metrics/metrics.h"
 
 namespace crier {
 
@@ -26,9 +27,9 @@ struct Caller {
 
 // What a request says of its caller.
 struct CallerFields {
-  std::string_view authorization;  // the value of Authorization; empty: none
+  std::string_view authorization;     // the value of Authorization; empty: none
   std::string_view certificate_user;  // of TLS; empty: none
-  std::string_view user_id;        // means nothing where clients are authenticated
+  std::string_view user_id;           // means nothing where clients are authenticated
   // Where that was said, for a refusal's text: "the metadata crier-user-id".
   std::string_view user_id_is_in;
 };
@@ -36,10 +37,11 @@ struct CallerFields {
 // When a token has to be there, where clients without one may do nothing.
 enum class TokenTime { kNow, kLater };
 
-// A refusal, if the user is none, or the token is wrong or missing. `authenticator`: null: clients
-// are not authenticated. `now`: seconds since 1970. Thread-safe.
+// A refusal, if the user is none, or the token is wrong or missing; that is counted in *metrics.
+// `authenticator`: null: clients are not authenticated. `now`: seconds since 1970. Runs on: the
+// thread of `metrics`.
 std::variant<Caller, Refusal> AdmitCaller(const Authenticator* authenticator, int64_t now,
-                                          const CallerFields& fields,
+                                          const CallerFields& fields, ShardMetrics* metrics,
                                           TokenTime token = TokenTime::kNow);
 
 }  // namespace crier

@@ -1,14 +1,21 @@
 #include "server/service/unary_error.h"
 
+#include <atomic>
 #include <cassert>
 
 #include "google/rpc/error_details.pb.h"
+#include "server/base/slot.h"
 
 namespace crier {
 
-UnaryError ErrorOf(Outcome outcome, std::string_view detail,
-                   std::optional<std::chrono::milliseconds> retry_after) {
-  return ErrorOf(outcome, detail, Info(outcome).advice, retry_after);
+UnaryError ErrorOf(Outcome outcome, std::string_view detail) {
+  static std::atomic<uint64_t> calls{0};
+  const Advice advice = Info(outcome).advice;
+  std::optional<std::chrono::milliseconds> retry_after;
+  if (advice == Advice::kRetryAfterSlot) {
+    retry_after = SlotOf(calls.fetch_add(1, std::memory_order_relaxed), kReconnectSpread);
+  }
+  return ErrorOf(outcome, detail, advice, retry_after);
 }
 
 UnaryError ErrorOf(Outcome outcome, std::string_view detail, Advice advice,
@@ -24,7 +31,8 @@ UnaryError ErrorOf(Outcome outcome, std::string_view detail, Advice advice,
   }
   if (retry_after) metadata["retry_after_ms"] = std::to_string(retry_after->count());
   UnaryError error{.code = info.grpc_status,
-                   .message = std::string(detail.empty() ? info.text : detail)};
+                   .message = std::string(detail.empty() ? info.text : detail),
+                   .retry_after = retry_after};
   error.details.emplace_back().PackFrom(error_info);
   return error;
 }

@@ -118,7 +118,7 @@ int64_t SecondsOf(const ASN1_TIME* time) {
 void SslDeleter::operator()(SSL* ssl) const { SSL_free(ssl); }
 void SslDeleter::operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 
-void RefuseTls(int fd) {
+void RefuseTls(int fd, RefusalKind) {
   // A record of TLS 1.2's form, as before a handshake in TLS 1.3 too: its kind, version and length,
   // and the alert (RFC 8446, sections 5.1 and 6).
   constexpr unsigned char kAlert[] = {SSL3_RT_ALERT,        0x03, 0x03, 0, 2, SSL3_AL_FATAL,

@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/base/mutex.h"
+#include "server/metrics/metrics.h"
 
 namespace crier {
 
@@ -55,8 +56,9 @@ struct TlsOptions {
 enum class TlsProtocol : uint8_t { kHttp1, kHttp2 };
 
 // Tells a client that has not begun a handshake that there is none to be had: an alert,
-// "internal_error". Best effort: the socket's buffer is empty, so it fits.
-void RefuseTls(int fd);
+// "internal_error", whatever the reason: TLS has no words for it. Best effort: the socket's buffer
+// is empty, so it fits.
+void RefuseTls(int fd, RefusalKind why);
 
 // Thread-safe.
 class TlsContext {

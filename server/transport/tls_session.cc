@@ -53,6 +53,39 @@ std::string AltNameOf(const X509* certificate) {
   return found;
 }
 
+// Of an error of OpenSSL's (its sslerr.h).
+TlsFault FaultOf(unsigned long error) {
+  if (ERR_GET_LIB(error) != ERR_LIB_SSL) return TlsFault::kOther;
+  const int reason = ERR_GET_REASON(error);
+  switch (reason) {
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_HTTPS_PROXY_REQUEST:
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+    case SSL_R_UNEXPECTED_MESSAGE:
+      return TlsFault::kNotTls;
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_VERSION_TOO_LOW:
+    case SSL_R_UNKNOWN_PROTOCOL:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE:
+    case SSL_R_NO_APPLICATION_PROTOCOL:  // of what TLS carries (ALPN)
+      return TlsFault::kVersion;
+    case SSL_R_NO_SHARED_CIPHER:
+    case SSL_R_NO_SHARED_GROUPS:
+    case SSL_R_NO_SUITABLE_GROUPS:
+    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+    case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+    case SSL_R_NO_SUITABLE_KEY_SHARE:
+      return TlsFault::kCipher;
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+    case SSL_R_CERTIFICATE_VERIFY_FAILED:
+      return TlsFault::kCertificate;
+    default:
+      // Alerts that the client has sent begin there.
+      return reason >= SSL_AD_REASON_OFFSET ? TlsFault::kRefused : TlsFault::kOther;
+  }
+}
+
 }  // namespace
 
 // What OpenSSL calls to read and write. Both ends are the session's own buffers.
@@ -220,6 +253,7 @@ void TlsSession::Sent(size_t bytes) {
 void TlsSession::Fail() {
   state_ = State::kFailed;
   const unsigned long error = ERR_peek_error();
+  fault_ = FaultOf(error);
   const char* reason = ERR_reason_error_string(error);
   problem_ = reason != nullptr ? reason : "no reason given";
   if (ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST) {
@@ -237,11 +271,13 @@ void TlsSession::Fail() {
 void TlsSession::FailFor(std::string_view problem) {
   if (state_ == State::kFailed) return;
   state_ = State::kFailed;
+  fault_ = TlsFault::kFlood;
   problem_ = problem;
 }
 
 void TlsSession::NoteFailure(int fd, TimePoint now) const {
   shared_.metrics_.tls_handshakes[static_cast<size_t>(TlsHandshake::kFailed)].Add();
+  shared_.metrics_.tls_failures[static_cast<size_t>(fault_)].Add();
   const auto left_out = shared_.failures_.Admit(now);
   if (!left_out.has_value()) return;
   spdlog::warn("TLS with {}: {}{}", PeerHostOf(fd), problem_,

@@ -99,7 +99,7 @@ class TlsSession {
   static void OnMessage(int write, int version, int type, const void* bytes, size_t size, SSL* ssl,
                         void* session);
   void OnHandshake();
-  // Of OpenSSL's last error; or for this reason.
+  // Of OpenSSL's last error; or for this reason, which is a flood's.
   void Fail();
   void FailFor(std::string_view problem);
   void CountMemory();
@@ -107,6 +107,7 @@ class TlsSession {
   TlsShared& shared_;
   SslPtr ssl_;
   State state_ = State::kHandshake;
+  TlsFault fault_ = TlsFault::kOther;
   int key_updates_ = 0;  // since the last bytes of the client's
   std::string_view in_;  // while Receive runs
   std::string out_;

@@ -133,12 +133,12 @@ void Connection::Handle(std::string_view payload, bool binary) {
   std::optional<DecodeError> problem = dialect_->Decode(payload, binary, &frame);
   metrics.ws_handling_seconds.Observe(Seconds(set_->shard().clock().Now() - arrival.at));
   if (!problem) {
-    session_->Handle(std::move(frame), arrival);
+    session_->Handle(std::move(frame), arrival, payload.size());
     return;
   }
   session_->metrics().received[static_cast<size_t>(ActionKind::kInvalid)].Add();
   if (problem->id.size() > kMaxIdBytes) problem->id.clear();
-  session_->Refuse(problem->outcome, problem->message, problem->id);
+  session_->Refuse(problem->outcome, problem->message, payload.size(), problem->id);
 }
 
 // --- The end.

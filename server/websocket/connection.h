@@ -78,7 +78,7 @@ class Connection final : public PolledConnection, public Transport, private Fram
   // Runs `task` in a turn of its own, if the connection is not over by then.
   template <class Task>
   void Post(Task task);
-  std::string CloseReason(Outcome outcome, std::string_view detail) const;
+  std::string CloseReason(Outcome outcome, std::string_view detail) const override;
   void LimitEnd();
   void EndSession();
   void Finish();

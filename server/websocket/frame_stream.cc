@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "server/base/concat.h"
 #include "server/websocket/close_payload.h"
 
 namespace crier {
@@ -109,6 +110,10 @@ void FrameStream::OnEnd(int) {
 
 // --- The end.
 
+std::string FrameStream::Owner::CloseReason(Outcome outcome, std::string_view problem) const {
+  return Concat({Info(outcome).name, ": ", problem});
+}
+
 void FrameStream::Close(uint16_t code, std::string_view reason) {
   if (phase_ != Phase::kOpen) return;
   phase_ = Phase::kClosing;
@@ -144,8 +149,7 @@ void FrameStream::Fail(const Received& error) {
   const bool first = phase_ == Phase::kOpen;
   phase_ = Phase::kLeaving;
   if (first) {
-    std::string reason(Info(error.outcome).name);
-    reason.append(": ").append(error.problem);
+    const std::string reason = owner_->CloseReason(error.outcome, error.problem);
     QueueClose(MakeClosePayload(error.close_code, reason));
     owner_->OnEnding(error.outcome);
     Flush();

@@ -59,6 +59,8 @@ class FrameStream final : private Socket::Owner {
     // The stream comes to its end, for this reason, and it was not Close: no message comes any
     // more. Where the owner does nothing, this can take for ever, as after Close.
     virtual void OnEnding(Outcome outcome) = 0;
+    // What its close frame says then: "NAME: what is wrong".
+    virtual std::string CloseReason(Outcome outcome, std::string_view problem) const;
     // The socket has broken. What is to be read from it is still read; it may be nothing.
     virtual void OnBroken() = 0;
     // The socket is closed. The last call.

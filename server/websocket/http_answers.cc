@@ -1,8 +1,11 @@
 #include "server/websocket/http_answers.h"
 
+#include <chrono>
+#include <string>
 #include <utility>
 
 #include "server/base/concat.h"
+#include "server/net/connection_table.h"
 
 namespace crier {
 namespace {
@@ -12,13 +15,13 @@ namespace http = boost::beast::http;
 // See "Exposition formats" in Prometheus's documentation.
 constexpr std::string_view kPrometheusText = "text/plain; version=0.0.4; charset=utf-8";
 
-HttpResponse TooManyResponse(const HttpRequest& request, std::string_view text) {
-  HttpResponse response =
-      TextResponse(request, http::status::service_unavailable, Concat({text, "\n"}));
-  response.set(http::field::retry_after, "10");
-  response.keep_alive(false);
-  return response;
-}
+// In seconds. Where connections come too fast, an address that waits may begin anew after this long
+// (TokenBucket).
+constexpr std::string_view kRetryAfterLimit = "10";
+constexpr std::string_view kRetryAfterRate = "5";
+static_assert(TokenBucket::kBurst == std::chrono::seconds(5));
+
+bool IsRate(RefusalKind why) { return OutcomeOf(why) == Outcome::kRateLimited; }
 
 }  // namespace
 
@@ -79,19 +82,23 @@ HttpResponse BadRequestResponse(http::status status, std::string_view text) {
   return response;
 }
 
-std::string_view TooManySessionsResponse() {
-  return "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-         "Content-Length: 50\r\nRetry-After: 10\r\nConnection: close\r\n\r\n"
-         "the server has reached its limit of connections.\r\n";
+std::string RefusedConnectionBytes(RefusalKind why) {
+  const std::string_view text = TextOf(why);
+  return Concat({"HTTP/1.1 ", IsRate(why) ? "429 Too Many Requests" : "503 Service Unavailable",
+                 "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ",
+                 std::to_string(text.size() + 1),
+                 "\r\nRetry-After: ", IsRate(why) ? kRetryAfterRate : kRetryAfterLimit,
+                 "\r\nConnection: close\r\n\r\n", text, "\n"});
 }
 
-HttpResponse TooManyFromAddressResponse(const HttpRequest& request) {
-  return TooManyResponse(request,
-                         "the server has reached its limit of connections from one address");
-}
-
-HttpResponse TooManyConnectionsResponse(const HttpRequest& request) {
-  return TooManyResponse(request, "the server has reached its limit of connections");
+HttpResponse RefusedConnectionResponse(const HttpRequest& request, RefusalKind why) {
+  HttpResponse response = TextResponse(
+      request, IsRate(why) ? http::status::too_many_requests : http::status::service_unavailable,
+      Concat({TextOf(why), "\n"}));
+  response.set(http::field::retry_after,
+               std::string(IsRate(why) ? kRetryAfterRate : kRetryAfterLimit));
+  response.keep_alive(false);
+  return response;
 }
 
 void AllowPage(const HttpRequest& request, HttpResponse* response) {

@@ -13,6 +13,7 @@
 
 #include "server/auth/authenticator.h"
 #include "server/engine/gate.h"
+#include "server/metrics/metrics.h"
 #include "server/service/unary_methods.h"
 #include "server/unary_http/connect_protocol.h"
 
@@ -70,14 +71,12 @@ HttpAnswer RefuseCall(const HttpRequest& request, const UnaryMethod* method,
 // a request.
 HttpResponse BadRequestResponse(boost::beast::http::status status, std::string_view text);
 
-// A complete HTTP 503, for a connection over the server's limit.
-std::string_view TooManySessionsResponse();
-// For one that came through a proxy, from an address that has as many as it may.
-HttpResponse TooManyFromAddressResponse(const HttpRequest& request);
-
-// 503, for a connection over the server's limit that may ask how the server is, and has asked for
-// more.
-HttpResponse TooManyConnectionsResponse(const HttpRequest& request);
+// For a connection that is refused: 503, or 429 where connections come too fast, with Retry-After
+// and the reason in words (TextOf). All of its bytes, for one that nothing was read from; or the
+// answer to a request of one that came through a proxy, or that may ask how the server is and has
+// asked for more.
+std::string RefusedConnectionBytes(RefusalKind why);
+HttpResponse RefusedConnectionResponse(const HttpRequest& request, RefusalKind why);
 
 // What the fetch standard asks of a server for pages of other origins ("CORS protocol"). The origin
 // was allowed before.

@@ -82,10 +82,12 @@ std::variant<std::optional<Grant>, HttpAnswer> AuthenticateUpgrade(const HttpReq
     return grant ? std::move(grant) : context.authenticator->Anonymous();
   }
   if (tokens.size() > 1) {
+    context.metrics->CountRefused(TokenFault::kTooMany);
     return Refuse(request, http::status::bad_request, "a request has one token, and not several");
   }
   auto verified = context.authenticator->Verify(tokens.front(), context.now);
   if (const auto* refusal = std::get_if<TokenRefusal>(&verified)) {
+    context.metrics->CountRefused(refusal->fault);
     return Unauthorized(request, refusal->message, refusal->message);
   }
   return std::optional<Grant>(std::move(std::get<Grant>(verified)));

@@ -1,6 +1,6 @@
 // Who a request's client is, as its token says (docs/auth.md, "Giving a token").
 //
-// Thread-safe.
+// Runs on: the thread of HttpContext::metrics, AuthenticateUpgrade; the others are thread-safe.
 #ifndef CRIER_SERVER_WEBSOCKET_HTTP_AUTH_H_
 #define CRIER_SERVER_WEBSOCKET_HTTP_AUTH_H_
 

@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "server/auth/authenticator.h"
+#include "server/metrics/metrics.h"
 #include "server/net/address_blocks.h"
 #include "server/net/forwarded.h"
 #include "server/websocket/http_answers.h"
@@ -38,6 +39,8 @@ struct HttpContext {
   const Authenticator* authenticator = nullptr;
   std::string_view certificate_user = {};  // of TLS; empty: none
   int64_t now = 0;
+  // Counts what is refused for its token. Not null where clients are authenticated.
+  ShardMetrics* metrics = nullptr;
   // What may be called. Null: nothing.
   const UnaryMethods* methods = nullptr;
 };

@@ -97,6 +97,10 @@ TimePoint HttpConnection::CheckDeadlines(TimePoint now) {
     return call_ == nullptr ? deadline_ : std::min(deadline_, call_->deadline);
   }
   if (now < deadline_) return deadline_;
+  // One that is kept, and asks for nothing more, is no handshake.
+  if (phase_ == Phase::kReadingBody || (phase_ == Phase::kReading && !has_answered_)) {
+    set_->shard().metrics().of(TransportKind::kWebSocket).handshakes_timed_out.Add();
+  }
   Finish();
   return now + context_->options.handshake_timeout;
 }
@@ -166,6 +170,7 @@ void HttpConnection::OnRequest(std::string_view* input) {
                               .authenticator = set_->shard().options().authenticator,
                               .certificate_user = certificate_user,
                               .now = set_->shard().clock().WallNanos() / 1'000'000'000,
+                              .metrics = &set_->shard().metrics(),
                               .methods = context_->methods});
   if (answer.origin_refused) LogRefusedOrigin(answer.client);
   if (answer.refused_code != 0) CountCall(answer.method, answer.refused_code);
@@ -316,6 +321,7 @@ void HttpConnection::LogRefusedOrigin(std::string_view client) {
 
 void HttpConnection::OnBadRequest(error_code error) {
   if (error == http::error::header_limit) {
+    set_->shard().metrics().http_heads_too_long.Add();
     Answer(BadRequestResponse(http::status::request_header_fields_too_large,
                               Concat({"a request's header may be at most ",
                                       std::to_string(kMaxHeaderBytes), " bytes long"})));
@@ -354,6 +360,7 @@ void HttpConnection::SendOutput() {
 }
 
 void HttpConnection::OnAnswered() {
+  has_answered_ = true;
   output_ = {};
   output_memory_.Set(0);
   if (!keep_alive_) {
@@ -370,8 +377,10 @@ void HttpConnection::OnAnswered() {
 
 void HttpConnection::HandOver(HttpAnswer answer, std::string_view unread) {
   // A proxy's connection counts for whom it stands for, now that it stays.
-  if (answer.client != peer_ && !place_.CountFor(answer.client)) {
-    return AnswerRequested(TooManyFromAddressResponse(parser_->get()));
+  RefusalKind why = RefusalKind::kPerAddress;
+  if (answer.client != peer_ &&
+      !place_.CountFor(answer.client, std::chrono::steady_clock::now(), &why)) {
+    return AnswerRequested(RefusedConnectionResponse(parser_->get(), why));
   }
   Upgrade upgrade{.socket = std::move(socket_),
                   .place = std::move(place_),

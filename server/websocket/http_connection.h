@@ -112,7 +112,8 @@ class HttpConnection final : public PolledConnection, private Socket::Owner {
   Phase phase_ = Phase::kReading;
   bool keep_alive_ = false;   // after the answer
   bool in_requests_ = false;  // ReadRequests is on the stack
-  std::string input_;         // what has come and was not read yet
+  bool has_answered_ = false;
+  std::string input_;  // what has come and was not read yet
   std::optional<Parser> parser_;
   std::string output_;  // from sent_ on, it waits to be sent
   size_t sent_ = 0;

@@ -122,7 +122,9 @@ HttpAnswer Upgrade(const HttpRequest& request, const HttpContext& context, const
   if (context.authenticator != nullptr) {
     // A session can bring its token later. An echo has no frame for that.
     const bool may_bring_later = route == HttpRoute::kSession;
-    return answer.grant || may_bring_later ? std::move(answer) : NoTokenAnswer(request);
+    if (answer.grant || may_bring_later) return answer;
+    context.metrics->CountRefused(TokenFault::kMissing);
+    return NoTokenAnswer(request);
   }
   auto user = UserOfQuery(target.query);
   if (const auto* refusal = std::get_if<Refusal>(&user)) {
@@ -165,7 +167,9 @@ HttpAnswer AnswerCall(const HttpRequest& request, const HttpContext& context, co
     answer.response.set(http::field::allow, "POST, OPTIONS");
     return answer;
   }
-  if (context.over_limit) return Respond(TooManyConnectionsResponse(request));
+  if (context.over_limit) {
+    return Respond(RefusedConnectionResponse(request, RefusalKind::kTotal));
+  }
   const UnaryMethods& methods = *context.methods;
   const UnaryMethod* method = methods.Find(target.path);
   if (method == nullptr) {
@@ -183,7 +187,8 @@ HttpAnswer AnswerCall(const HttpRequest& request, const HttpContext& context, co
                             {.authorization = View(request[http::field::authorization]),
                              .certificate_user = context.certificate_user,
                              .user_id = View(request["Crier-User-Id"]),
-                             .user_id_is_in = "the header Crier-User-Id"});
+                             .user_id_is_in = "the header Crier-User-Id"},
+                            context.metrics);
   if (const auto* refusal = std::get_if<Refusal>(&caller)) {
     HttpAnswer answer = RefuseCall(request, method, AnswerOf(ErrorOf(*refusal)));
     if (Info(refusal->outcome).advice == Advice::kRetryWithToken) {
@@ -249,7 +254,9 @@ HttpAnswer AnswerRequest(const HttpRequest& request, const HttpContext& context)
     answer.response.set(http::field::allow, std::string(methods));
     return answer;
   }
-  if (context.over_limit && !health) return Respond(TooManyConnectionsResponse(request));
+  if (context.over_limit && !health) {
+    return Respond(RefusedConnectionResponse(request, RefusalKind::kTotal));
+  }
   if (session) return Upgrade(request, context, target, std::move(client), HttpRoute::kSession);
   if (echo) return Upgrade(request, context, target, std::move(client), HttpRoute::kEcho);
   return AnswerPage(request, context, path);

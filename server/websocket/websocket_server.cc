@@ -15,8 +15,8 @@ namespace {
 constexpr std::chrono::milliseconds kPoliteStop{500};
 
 // Best effort: the socket's buffer is empty, so this fits.
-void RefuseConnection(int fd) {
-  const std::string_view response = TooManySessionsResponse();
+void RefuseConnection(int fd, RefusalKind why) {
+  const std::string response = RefusedConnectionBytes(why);
   [[maybe_unused]] const ssize_t sent =
       ::send(fd, response.data(), response.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }

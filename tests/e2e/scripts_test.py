@@ -24,7 +24,7 @@ ACTING = ["apt-cache", "apt-get", "cmake", "ctest", "curl", "debootstrap", "dock
 # For each script an argument that it does not know; --no-such-flag where none is named. What begins
 # with -- is crierd's for scripts/run.
 UNKNOWN = {"run": "nonsense", "test": "nonsense", "setup": "nonsense", "study": "nonsense",
-           "docker-base": "nonsense", "bench": "nonsense"}
+           "docker-base": "nonsense", "bench": "nonsense", "flood": "nonsense"}
 
 
 class ScriptsCopy(unittest.TestCase):

@@ -19,6 +19,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 
 constexpr int32_t kWide = 1 << 30;
 constexpr std::string_view kReflection =
@@ -190,6 +191,8 @@ TEST_F(GrpcAttackTest, PartsOfMessagesAreBounded) {
     const auto is_refused = [&](int32_t id) { return ReasonOf(client.stream(id)) == "OVERLOADED"; };
     EXPECT_TRUE(client.Await([&] { return is_refused(ids.back()); }));
     EXPECT_FALSE(is_refused(ids.front()));
+    // gRPC's proposal A6: whole milliseconds, which its libraries wait for before they try again.
+    EXPECT_THAT(client.stream(ids.back()).Find("grpc-retry-pushback-ms"), MatchesRegex("[0-9]+"));
     EXPECT_LT(kept(), 2 << 20);
     EXPECT_GT(violations(GrpcViolation::kMemory), 0u);
     client.Send(ids.front(), whole ? "" : request.substr(request.size() - 1), true);

@@ -56,6 +56,8 @@ TEST_F(GrpcCallTest, AStatusWithoutAMessageIsAHeadOnly) {
   EXPECT_EQ(stream.data_frames, 0u);
   EXPECT_EQ(stream.Find(":status"), "200");
   EXPECT_EQ(CodeOf(stream), 12);
+  // The same again would end as it did.
+  EXPECT_EQ(stream.Find("grpc-retry-pushback-ms"), "");
 }
 
 TEST_F(GrpcCallTest, AnUnknownMethodIsNamed) {

@@ -55,6 +55,9 @@ class AuthTest : public ParityTest {
                                     TokenIn in = TokenIn::kHeader) {
     return Connect(speech, Login{.token = token, .in = in});
   }
+  int64_t Refused(const std::string& reason) const {
+    return Metric("crier_authentications_refused_total{reason=\"" + reason + "\"}");
+  }
   // The answer to a request, head and body.
   std::string Http(const std::string& request) {
     WebSocketClient client(http_address());
@@ -119,6 +122,7 @@ TEST_P(SpeechAuthTest, AWrongTokenInTheFirstFrame) {
         Connect(GetParam(), Login{.token = token, .in = TokenIn::kFrame, .quiet = true});
     ExpectEnding(*peer, outcome);
   }
+  for (const char* reason : {"signature", "malformed", "expired"}) EXPECT_EQ(Refused(reason), 1);
 }
 
 TEST_P(SpeechAuthTest, AnotherFirstFrameThanAToken) {
@@ -133,6 +137,7 @@ TEST_P(SpeechAuthTest, NoTokenInTime) {
   StartServer();
   const auto peer = Connect(GetParam(), Login{.quiet = true});
   ExpectEnding(*peer, Outcome::kUnauthenticated);
+  EXPECT_EQ(Refused("missing"), 1);
 }
 
 TEST_P(SpeechAuthTest, WhatIsNotAllowedIsRefusedAndTheSessionStays) {
@@ -200,6 +205,7 @@ TEST_P(SpeechAuthTest, ANewTokenOfAnotherUserEndsIt) {
   const auto peer = ConnectWith(GetParam(), TokenFor("alice", kAll));
   peer->Send(NewToken(TokenFor("bob", kAll)));
   ExpectEnding(*peer, Outcome::kUnauthenticated);
+  EXPECT_EQ(Refused("other_user"), 1);
 }
 
 TEST_P(SpeechAuthTest, AnonymousClientsMayDoWhatTheFlagSays) {
@@ -235,6 +241,8 @@ TEST_F(AuthTest, AWrongTokenWithTheRequestIsRefusedBeforeTheUpgrade) {
       http_address(), WebSocketClient::Options{.target = "/ws?access_token=" + forged,
                                                .headers = {{"Authorization", "Bearer " + forged}}});
   EXPECT_EQ(twice.status(), 400);
+  EXPECT_EQ(Refused("signature"), 3);
+  EXPECT_EQ(Refused("too_many"), 1);
 }
 
 TEST_F(AuthTest, TheAnswerNamesTheDialectAndNeverTheToken) {

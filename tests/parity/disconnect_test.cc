@@ -18,7 +18,7 @@ struct Case {
   std::string name;
   std::string request;  // what it says besides whom it means, JSON
   std::string text;     // what clients are told
-  std::optional<int64_t> retry_after_ms = {};
+  std::string retry_after_ms = {};
   bool slot = false;  // each session has a time of its own
 };
 
@@ -68,7 +68,7 @@ TEST_P(DisconnectTest, IsToldToAll) {
     EXPECT_EQ(ending.outcome, "DISCONNECTED_BY_ADMIN");
     EXPECT_EQ(ending.text, GetParam().text);
     if (GetParam().slot) {
-      EXPECT_TRUE(ending.retry_after_ms.has_value());
+      EXPECT_NE(ending.retry_after_ms, "");
     } else {
       EXPECT_EQ(ending.retry_after_ms, GetParam().retry_after_ms);
     }
@@ -85,11 +85,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "RetryNow",
              .request = R"("detail":"move over","advice":"RETRY_NOW")",
              .text = "move over",
-             .retry_after_ms = 0},
+             .retry_after_ms = "0"},
         Case{.name = "RetryAfter",
              .request = R"("detail":"maintenance","advice":"RETRY_AFTER","retryAfter":"30s")",
              .text = "maintenance",
-             .retry_after_ms = 30'000},
+             .retry_after_ms = "30000"},
         Case{.name = "RetryAfterItsOwnTime",
              .request = R"("detail":"maintenance","advice":"RETRY_AFTER")",
              .text = "maintenance",

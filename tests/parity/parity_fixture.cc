@@ -1,6 +1,8 @@
 #include "tests/parity/parity_fixture.h"
 
+#include <chrono>
 #include <future>
+#include <thread>
 
 #include "server/service/messaging_methods.h"
 
@@ -20,12 +22,12 @@ std::string NameOfPair(const ::testing::TestParamInfo<SpeechPair>& pair) {
 
 void ParityTest::StartServer() {
   metrics_ = std::make_unique<Metrics>(engine_options_.shards);
-  engine_ = std::make_unique<Engine>(engine_options_, Clock::Real(), metrics_.get());
-  connections_ = std::make_unique<ConnectionTable>(ConnectionTable::Limits{});
+  engine_ = std::make_unique<Engine>(engine_options_, *clock_, metrics_.get());
+  connections_ = std::make_unique<ConnectionTable>(connection_limits_, metrics_.get());
   AddMessagingMethods(engine_.get(), &methods_);
   websocket_ = std::make_unique<WebSocketServer>(engine_.get(), &methods_, connections_.get(),
-                                                 WebSocketOptions{});
-  grpc_ = std::make_unique<GrpcServer>(engine_.get(), &methods_, connections_.get());
+                                                 websocket_options_);
+  grpc_ = std::make_unique<GrpcServer>(engine_.get(), &methods_, connections_.get(), grpc_options_);
   engine_->Start();
   OnEveryShard([](Shard&) {});
   ASSERT_TRUE(websocket_->Listen("127.0.0.1:0").ok());
@@ -61,6 +63,26 @@ void ParityTest::OnEveryShard(const std::function<void(Shard&)>& task) {
       done.set_value();
     });
     done.get_future().wait();
+  }
+}
+
+int64_t ParityTest::Metric(const std::string& name) const {
+  const std::string text = "\n" + MetricsText();
+  const size_t found = text.find("\n" + name + " ");
+  if (found == std::string::npos) {
+    ADD_FAILURE() << "no metric " << name;
+    return 0;
+  }
+  return std::stoll(text.substr(found + name.size() + 2));
+}
+
+void ParityTest::AwaitMetric(const std::string& name, int64_t least) const {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (Metric(name) < least && !HasFailure()) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      ADD_FAILURE() << name << " is " << Metric(name) << " and not " << least;
+    }
+    std::this_thread::yield();
   }
 }
 

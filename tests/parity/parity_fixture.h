@@ -34,7 +34,12 @@ class ParityTest : public ::testing::Test {
   ParityTest() { engine_options_.shards = 2; }
   ~ParityTest() override { StopServer(); }
 
-  EngineOptions engine_options_;  // before StartServer
+  // --- Before StartServer.
+  EngineOptions engine_options_;
+  WebSocketOptions websocket_options_;
+  GrpcOptions grpc_options_;
+  ConnectionTable::Limits connection_limits_;
+  const Clock* clock_ = &Clock::Real();  // outlives the server
 
   void StartServer();
   void StopServer();
@@ -48,8 +53,20 @@ class ParityTest : public ::testing::Test {
   std::string grpc_address() const { return grpc_->addresses(); }
   // Runs on every shard, one after the other, and waits.
   void OnEveryShard(const std::function<void(Shard&)>& task);
+  // Until what shards had to tell each other is told. Of sessions on different shards, one that was
+  // opened later may else be known first where its user is at home.
+  void LetMailArrive() {
+    for (int i = 0; i < 2; ++i) OnEveryShard([](Shard&) {});
+  }
   // Sessions of the transport that it goes by.
   int64_t lagging(Speech speech) const;
+  // What /metrics says, and one value of it: of "crier_topics", or of
+  // "crier_sessions_ended_total{transport=\"grpc\",outcome=\"ok\"}". The test fails if it is not
+  // there.
+  std::string MetricsText() const { return metrics_->Text(); }
+  int64_t Metric(const std::string& name) const;
+  // Waits until that is at least `least`. The test fails if it is not in time.
+  void AwaitMetric(const std::string& name, int64_t least = 1) const;
 
  private:
   std::unique_ptr<Metrics> metrics_;

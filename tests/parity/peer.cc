@@ -63,12 +63,9 @@ class ModelPeer final : public Peer {
   v1::Event Next() override {
     return NextToCompare([this] { return client_.Next(); });
   }
-  Ending WaitForEnd() override {
-    const auto frame = client_.socket().ReadClose();
-    if (!frame.has_value()) return {.code = 1006, .outcome = {}};
-    return EndingOfClose(frame->close_code(), frame->close_reason());
-  }
+  Ending WaitForEnd() override { return EndingOf(client_.socket().ReadClose()); }
   int CodeOf(const OutcomeInfo& info) const override { return info.repeated_close_code; }
+  WebSocketClient* socket() override { return &client_.socket(); }
 
  private:
   ModelClient client_;
@@ -92,15 +89,11 @@ class GrpcPeer final : public Peer {
   }
   Ending WaitForEnd() override {
     const grpc::Status status = stream_->Finish();
-    Ending ending{.code = status.error_code(), .outcome = ReasonOf(status)};
-    ending.text = status.error_message();
-    google::rpc::Status details;
-    google::rpc::ErrorInfo info;
-    if (details.ParseFromString(status.error_details()) && details.details_size() == 1 &&
-        details.details(0).UnpackTo(&info) && info.metadata().contains("retry_after_ms")) {
-      ending.retry_after_ms = std::stoll(info.metadata().at("retry_after_ms"));
-    }
-    return ending;
+    return {.code = status.error_code(),
+            .outcome = ReasonOf(status),
+            .text = status.error_message(),
+            .retry_after_ms = MetadataOf(status, "retry_after_ms"),
+            .pushback_ms = stream_->Trailer("grpc-retry-pushback-ms")};
   }
   int CodeOf(const OutcomeInfo& info) const override { return info.grpc_status; }
 
@@ -110,6 +103,22 @@ class GrpcPeer final : public Peer {
 };
 
 }  // namespace
+
+Ending EndingOf(const std::optional<Frame>& close) {
+  if (!close.has_value()) return {.code = 1006, .outcome = {}};
+  Ending ending{.code = close->close_code(), .outcome = {}};
+  constexpr std::string_view kRetry = "; retry_after_ms=";
+  std::string reason = close->close_reason();
+  if (const size_t found = reason.rfind(kRetry); found != std::string::npos) {
+    ending.retry_after_ms = reason.substr(found + kRetry.size());
+    reason.resize(found);
+  }
+  const size_t colon = reason.find(':');
+  if (colon == std::string::npos) return ending;
+  ending.outcome = reason.substr(0, colon);
+  if (reason.size() > colon + 2) ending.text = reason.substr(colon + 2);
+  return ending;
+}
 
 std::string NameOf(Speech speech) {
   switch (speech) {
@@ -123,19 +132,6 @@ std::string NameOf(Speech speech) {
       return "Grpc";
   }
   return {};
-}
-
-Ending EndingOfClose(int code, std::string_view reason) {
-  constexpr std::string_view kWhen = "; retry_after_ms=";
-  Ending ending{.code = code, .outcome = std::string(reason.substr(0, reason.find(':')))};
-  if (const size_t when = reason.rfind(kWhen); when != reason.npos) {
-    ending.retry_after_ms = std::stoll(std::string(reason.substr(when + kWhen.size())));
-    reason = reason.substr(0, when);
-  }
-  if (const size_t colon = reason.find(": "); colon != reason.npos) {
-    ending.text = reason.substr(colon + 2);
-  }
-  return ending;
 }
 
 std::string TargetFor(const Login& login) {

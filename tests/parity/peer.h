@@ -14,6 +14,7 @@
 
 #include "crier/v1/message.pb.h"
 #include "server/base/outcome.h"
+#include "tests/support/websocket_client.h"
 
 namespace crier::testing {
 
@@ -36,9 +37,13 @@ struct Ending {
   int code = 0;
   // The outcome's name, as the client was told; empty: it was not.
   std::string outcome;
-  // What is said for people, and when to come back, where that is said.
+  // What is said for people.
   std::string text = {};
-  std::optional<int64_t> retry_after_ms = {};
+  // When to come back, as the client was told, in milliseconds: in the close frame's reason, or in
+  // the status's ErrorInfo; empty: it was not.
+  std::string retry_after_ms = {};
+  // The same for gRPC's own retries: grpc-retry-pushback-ms. Of a WebSocket: always empty.
+  std::string pushback_ms = {};
 };
 
 // Not thread-safe. Reads only when asked.
@@ -57,7 +62,12 @@ class Peer {
   virtual Ending WaitForEnd() = 0;
   // What that should be.
   virtual int CodeOf(const OutcomeInfo& info) const = 0;
+  // What is below, to break rules with; null: gRPC's own library.
+  virtual WebSocketClient* socket() { return nullptr; }
 };
+
+// The ending that a close frame tells, or that there was none (1006).
+Ending EndingOf(const std::optional<Frame>& close);
 
 // How a client gives its token.
 enum class TokenIn {
@@ -82,10 +92,6 @@ std::unique_ptr<Peer> MakePlainPeer(const std::string& address, const Login& log
 std::unique_ptr<Peer> MakeModelPeer(const std::string& address, const Login& login,
                                     Speech speech);  // kJson or kProto
 std::unique_ptr<Peer> MakeGrpcPeer(const std::string& address, const Login& login);
-
-// Of a close frame whose reason is "OUTCOME: text; retry_after_ms=N", the last part or all but the
-// first being optional.
-Ending EndingOfClose(int code, std::string_view reason);
 
 // The target of a WebSocket's request, and the headers that it needs besides.
 std::string TargetFor(const Login& login);

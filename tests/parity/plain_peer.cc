@@ -79,12 +79,9 @@ class PlainPeer final : public Peer {
     }
     return EventOfPlainText(text);
   }
-  Ending WaitForEnd() override {
-    const auto frame = client_.ReadClose();
-    if (!frame.has_value()) return {.code = 1006, .outcome = {}};
-    return EndingOfClose(frame->close_code(), frame->close_reason());
-  }
+  Ending WaitForEnd() override { return EndingOf(client_.ReadClose()); }
   int CodeOf(const OutcomeInfo& info) const override { return info.repeated_close_code; }
+  WebSocketClient* socket() override { return &client_; }
 
  private:
   WebSocketClient client_;

@@ -48,7 +48,8 @@ void FakeClient::HandOn() {
   while (session_ != nullptr && !reading_paused && !unread_.empty()) {
     v1::ClientFrame frame = std::move(unread_.front());
     unread_.pop_front();
-    session_->Handle(std::move(frame), session_->shard().ArrivalNow());
+    const size_t bytes = frame.ByteSizeLong();
+    session_->Handle(std::move(frame), session_->shard().ArrivalNow(), bytes);
   }
 }
 

@@ -30,9 +30,8 @@ std::chrono::system_clock::time_point In(std::chrono::milliseconds patience) {
   return std::chrono::system_clock::now() + patience;
 }
 
-}  // namespace
-
-std::string ReasonOf(const grpc::Status& status) {
+// Empty: there is none of domain "crier".
+google::rpc::ErrorInfo InfoOf(const grpc::Status& status) {
   google::rpc::Status details;
   google::rpc::ErrorInfo info;
   if (!details.ParseFromString(status.error_details()) || details.details_size() != 1 ||
@@ -40,7 +39,17 @@ std::string ReasonOf(const grpc::Status& status) {
       details.code() != static_cast<int>(status.error_code())) {
     return {};
   }
-  return info.reason();
+  return info;
+}
+
+}  // namespace
+
+std::string ReasonOf(const grpc::Status& status) { return InfoOf(status).reason(); }
+
+std::string MetadataOf(const grpc::Status& status, const std::string& key) {
+  const google::rpc::ErrorInfo info = InfoOf(status);
+  const auto found = info.metadata().find(key);
+  return found == info.metadata().end() ? "" : found->second;
 }
 
 GrpcStream::GrpcStream(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
@@ -183,6 +192,12 @@ grpc::Status GrpcStream::Finish() {
   }
   status_ = status;
   return status;
+}
+
+std::string GrpcStream::Trailer(const std::string& name) const {
+  const auto& trailers = context_.GetServerTrailingMetadata();
+  const auto found = trailers.find(name);
+  return found == trailers.end() ? "" : std::string(found->second.data(), found->second.size());
 }
 
 GrpcClient::GrpcClient(const std::string& address, const grpc::ChannelArguments& arguments) {

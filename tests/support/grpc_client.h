@@ -28,6 +28,8 @@ using Metadata = std::multimap<std::string, std::string>;
 
 // The outcome's name in a status's google.rpc.ErrorInfo; empty: it has none of domain "crier".
 std::string ReasonOf(const grpc::Status& status);
+// A value of that ErrorInfo's metadata; empty: there is none.
+std::string MetadataOf(const grpc::Status& status, const std::string& key);
 
 // One streaming call. Reads only when it is asked for something, so a test that does not ask is a
 // client that does not read. Cancels in its destructor.
@@ -66,6 +68,8 @@ class GrpcStream {
 
   // Drops what still comes and returns the call's status.
   grpc::Status Finish();
+  // A field of the trailers; empty: it has none. REQUIRES: Finish has returned.
+  std::string Trailer(const std::string& name) const;
   void Cancel() { context_.TryCancel(); }
 
   // Frames read so far, and the events in them.

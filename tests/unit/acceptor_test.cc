@@ -65,7 +65,7 @@ class Client {
   std::string received_;
 };
 
-void SayNo(int fd) { ::send(fd, "no", 2, MSG_NOSIGNAL | MSG_DONTWAIT); }
+void SayNo(int fd, RefusalKind) { ::send(fd, "no", 2, MSG_NOSIGNAL | MSG_DONTWAIT); }
 
 class AcceptorTest : public ::testing::Test {
  protected:

@@ -187,6 +187,32 @@ TEST(ConnectionRatesTest, InAllToo) {
   EXPECT_EQ(refused(RefusalKind::kRate), 1u);
 }
 
+TEST(ConnectionRatesTest, ARefusalSaysWhy) {
+  ConnectionTable table({.total = 6, .per_address = 5, .rates = {.total = 2, .per_address = 2}});
+  TimePoint now = std::chrono::steady_clock::now() + std::chrono::hours(1);
+  std::vector<std::optional<Place>> places;
+  const auto refused = [&](std::string_view address) -> std::optional<RefusalKind> {
+    RefusalKind why{};
+    places.push_back(table.Enter(address, now, &why));
+    return places.back() ? std::nullopt : std::optional(why);
+  };
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(refused("10.0.0.1"), std::nullopt);
+  EXPECT_EQ(refused("10.0.0.1"), RefusalKind::kPerAddress);
+  EXPECT_EQ(refused("10.0.0.2"), std::nullopt);
+  EXPECT_EQ(refused("10.0.0.2"), RefusalKind::kTotal);
+  for (int i = 0; i < 2; ++i) refused("10.0.0.3");
+  EXPECT_EQ(refused("10.0.0.4"), RefusalKind::kRate);
+  now += std::chrono::seconds(60);
+  for (int i = 0; i < 10; ++i) refused("10.0.0.5");
+  EXPECT_EQ(refused("10.0.0.5"), RefusalKind::kRatePerAddress);
+
+  EXPECT_EQ(OutcomeOf(RefusalKind::kTotal), Outcome::kTooManySessions);
+  EXPECT_EQ(OutcomeOf(RefusalKind::kRate), Outcome::kRateLimited);
+  for (size_t i = 0; i < kRefusalCount; ++i) {
+    EXPECT_NE(TextOf(static_cast<RefusalKind>(i)), "") << i;
+  }
+}
+
 TEST(ConnectionRatesTest, ClientsOfAProxyAreCountedWhenTheyStay) {
   ConnectionTable table({.total = 1000,
                          .rates = {.per_address = 1},

@@ -80,7 +80,7 @@ TEST_P(IdsTest, EveryFrameWithAnIdHasExactlyOneAnswer) {
     const std::string id = std::to_string(++number);
     expected[id] = 1;
     fill(&frame, id);
-    alice->session().Handle(frame, alice->session().shard().ArrivalNow());
+    alice->session().Handle(frame, alice->session().shard().ArrivalNow(), 0);
   };
   for (int i = 0; i < 20; ++i) {
     const std::string topic = "t" + std::to_string(i % 3);
@@ -148,7 +148,7 @@ TEST_P(IdsTest, AnExceptionInBetweenIsAnAnswerToo) {
     frame.mutable_publish()->set_id("id " + std::to_string(i));
     const Arrival arrival = alice->session().shard().ArrivalNow();
     clock.ThrowOnce();
-    alice->session().Handle(frame, arrival);
+    alice->session().Handle(frame, arrival, 0);
     engine().RunUntilIdle();
     EXPECT_THAT(Answers(*alice), ElementsAre(testing::Pair(frame.publish().id(), 1)));
     EXPECT_FALSE(alice->reading_paused);

@@ -1,6 +1,11 @@
 // What is refused, and how; and what keeps the engine's memory bounded.
 #include <google/protobuf/unknown_field_set.h>
 
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "tests/support/engine_fixture.h"
 
 namespace crier {
@@ -153,6 +158,115 @@ TEST_F(LimitsTest, MessagesPerSecondAreCapped) {
   clock.Advance(seconds(1));
   for (int i = 0; i < 5; ++i) alice->Direct("", "later");
   EXPECT_THAT(alice->Story(), SizeIs(5));
+}
+
+TEST_F(LimitsTest, BytesPerSecondAreCapped) {
+  options.max_bytes_per_second = 10'000;
+  auto alice = Join("alice");
+  for (int i = 0; i < 20; ++i) alice->Direct("", std::string(980, 'x'));
+  // A second's worth at once, and the one that goes over it.
+  int taken = 0;
+  for (const auto& event : alice->Events()) {
+    taken += event.has_message() ? 1 : 0;
+    if (event.has_error()) {
+      EXPECT_EQ(event.error().outcome(), "RATE_LIMITED");
+      EXPECT_EQ(event.error().message(), "more than 10000 bytes per second");
+    }
+  }
+  EXPECT_EQ(taken, 11);
+  // What went over it is missing from what comes; what was refused has cost nothing.
+  clock.Advance(std::chrono::milliseconds(100));
+  alice->Direct("", "x");
+  EXPECT_THAT(alice->Story(), SizeIs(1));
+  clock.Advance(seconds(60));
+  for (int i = 0; i < 20; ++i) alice->Direct("", std::string(980, 'x'));
+  EXPECT_THAT(alice->Story(), SizeIs(11));
+}
+
+TEST_F(LimitsTest, AMessageMayBeLongerThanASecondsBytes) {
+  options.max_bytes_per_second = 1000;
+  auto alice = Join("alice");
+  const auto sends = [&alice](size_t bytes) {
+    alice->Direct("", std::string(bytes, 'x'));
+    return alice->Story().size() == 1;
+  };
+  EXPECT_TRUE(sends(10'000));
+  EXPECT_FALSE(sends(1));
+  EXPECT_TRUE(alice->session().AllowControlFrame()) << "it has no bytes";
+  clock.Advance(seconds(8));
+  EXPECT_FALSE(sends(1)) << "it has taken ten seconds' worth, and one was there";
+  clock.Advance(seconds(2));
+  EXPECT_TRUE(sends(1));
+}
+
+// What the codec cannot read has been received all the same.
+TEST_F(LimitsTest, WhatIsNoFrameCountsToo) {
+  options.max_bytes_per_second = 1000;
+  options.max_messages_per_second = 2;
+  auto alice = Join("alice");
+  alice->session().Refuse(Outcome::kInvalidMessage, "no", 2000);
+  engine().RunUntilIdle();
+  ExpectRefused(*alice, "INVALID_MESSAGE", "no");
+  alice->Direct("", "x");
+  ExpectRefused(*alice, "RATE_LIMITED", "more than 1000 bytes per second");
+  clock.Advance(seconds(3));
+  alice->session().Refuse(Outcome::kInvalidMessage, "no", 1);
+  alice->session().Refuse(Outcome::kInvalidMessage, "no", 1);
+  engine().RunUntilIdle();
+  EXPECT_THAT(alice->Events(), SizeIs(2));
+  alice->Direct("", "x");
+  ExpectRefused(*alice, "RATE_LIMITED", "more than 2 frames per second");
+}
+
+// --- Sessions of a user.
+
+TEST_F(LimitsTest, AUserHasSoManySessionsOnAllShards) {
+  options.shards = 4;
+  options.max_sessions_per_user = 3;
+  std::vector<std::unique_ptr<FakeClient>> sessions;
+  for (size_t i = 0; i < 8; ++i) sessions.push_back(Join("alice", i % 4));
+  const auto open = [&sessions] {
+    return std::count_if(sessions.begin(), sessions.end(),
+                         [](const auto& session) { return !session->closed.has_value(); });
+  };
+  EXPECT_EQ(open(), 3);
+  for (size_t i = 3; i < 8; ++i) EXPECT_EQ(sessions[i]->closed, Outcome::kTooManySessions) << i;
+  // That those end which were refused gives nobody room.
+  for (size_t i = 3; i < 8; ++i) sessions[i]->Leave(Outcome::kTooManySessions);
+  sessions.resize(3);
+  EXPECT_EQ(Join("alice", 2)->closed, Outcome::kTooManySessions);
+  EXPECT_EQ(Join("bob", 2)->closed, std::nullopt);
+  EXPECT_EQ(Join("", 2)->closed, std::nullopt) << "nobody is no user";
+  sessions[1]->Leave();
+  sessions.erase(sessions.begin() + 1);
+  sessions.push_back(Join("alice", 1));
+  EXPECT_EQ(open(), 3);
+  // Who was let in is reached, and nobody else.
+  auto bob = Join("bob");
+  bob->Direct("alice", "hello", "id");
+  for (const auto& event : bob->Events()) EXPECT_EQ(event.ack().recipients(), 3u);
+}
+
+// All are on their way to the user's home when the first one arrives there.
+TEST_F(LimitsTest, SessionsThatComeAtTheSameTimeAreCountedOnce) {
+  options.shards = 4;
+  options.max_sessions_per_user = 2;
+  std::vector<std::unique_ptr<FakeClient>> sessions;
+  for (size_t i = 0; i < 8; ++i) {
+    SessionOptions session;
+    session.encoding = &CanonicalEncoding();
+    session.adopt_user_id = true;
+    sessions.push_back(std::make_unique<FakeClient>(&engine(), i % 4, session));
+  }
+  for (const auto& session : sessions) {
+    v1::ClientFrame frame;
+    frame.mutable_hello()->set_user_id("alice");
+    session->session().Handle(frame, session->session().shard().ArrivalNow(), 0);
+  }
+  engine().RunUntilIdle();
+  EXPECT_EQ(std::count_if(sessions.begin(), sessions.end(),
+                          [](const auto& session) { return !session->closed.has_value(); }),
+            2);
 }
 
 TEST_F(LimitsTest, OldEventsAndForgottenTopicsGo) {

@@ -15,7 +15,7 @@ class PressureTest : public EngineTest {
     Session& session = client.session();
     int handled = 0;
     for (; handled < count && !client.reading_paused; ++handled) {
-      session.Handle(frame, session.shard().ArrivalNow());
+      session.Handle(frame, session.shard().ArrivalNow(), 0);
     }
     return handled;
   }

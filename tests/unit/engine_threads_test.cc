@@ -90,7 +90,7 @@ TEST_F(ThreadsTest, EveryoneGetsEverythingFromEverywhere) {
         v1::ClientFrame frame;
         frame.mutable_publish()->set_action_type(v1::BROADCAST);
         frame.mutable_publish()->set_body("x");
-        clients[shard]->session->Handle(std::move(frame), engine_->shard(shard).ArrivalNow());
+        clients[shard]->session->Handle(std::move(frame), engine_->shard(shard).ArrivalNow(), 0);
       });
     }
   }
@@ -144,7 +144,7 @@ TEST_F(ThreadsTest, SubscribersComeAndGoWhileOthersPublish) {
       v1::ClientFrame frame;
       frame.mutable_subscribe()->set_topic("t");
       frame.mutable_subscribe()->mutable_resume()->set_offset(0);
-      client.session->Handle(std::move(frame), engine_->shard(shard).ArrivalNow());
+      client.session->Handle(std::move(frame), engine_->shard(shard).ArrivalNow(), 0);
     });
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (client.received == 0 && std::chrono::steady_clock::now() < deadline) {

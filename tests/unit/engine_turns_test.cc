@@ -54,12 +54,12 @@ class TurnsTest : public EngineTest {
       frame.mutable_publish()->set_action_type(action);
       frame.mutable_publish()->set_topic(std::move(topic));
       frame.mutable_publish()->set_body("x");
-      session_->Handle(std::move(frame), session_->shard().ArrivalNow());
+      session_->Handle(std::move(frame), session_->shard().ArrivalNow(), 0);
     }
     void Follow(std::string topic) {
       v1::ClientFrame frame;
       frame.mutable_subscribe()->set_topic(std::move(topic));
-      session_->Handle(std::move(frame), session_->shard().ArrivalNow());
+      session_->Handle(std::move(frame), session_->shard().ArrivalNow(), 0);
     }
 
    private:

@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "google/rpc/error_details.pb.h"
@@ -68,9 +70,27 @@ TEST(GrpcStatusTest, TheMetadataSaysWhatToDo) {
   };
   using Metadata = std::map<std::string, std::string>;
   EXPECT_EQ(metadata_of(ToGrpcStatus(Outcome::kSlowConsumer)), (Metadata{{"advice", "retry_now"}}));
-  EXPECT_EQ(metadata_of(ToGrpcStatus(Outcome::kShutdown, {}, std::chrono::milliseconds(4210))),
+  const GrpcStatus shutdown = ToGrpcStatus(
+      ErrorOf(Outcome::kShutdown, {}, Advice::kRetryAfterSlot, std::chrono::milliseconds(4210)));
+  EXPECT_EQ(metadata_of(shutdown),
             (Metadata{{"advice", "retry_after_slot"}, {"retry_after_ms", "4210"}}));
+  EXPECT_EQ(shutdown.retry_after, std::chrono::milliseconds(4210));
   EXPECT_EQ(metadata_of(ToGrpcStatus(Outcome::kPermissionDenied)), Metadata());
+  EXPECT_EQ(ToGrpcStatus(Outcome::kPermissionDenied).retry_after, std::nullopt);
+}
+
+TEST(GrpcStatusTest, CallsWithoutASessionHaveSlotsInTurn) {
+  std::set<int64_t> slots;
+  for (int i = 0; i < 100; ++i) {
+    const auto slot = ToGrpcStatus(Outcome::kOverloaded).retry_after;
+    ASSERT_TRUE(slot);
+    EXPECT_GE(slot->count(), 0);
+    EXPECT_LT(*slot, kReconnectSpread);
+    slots.insert(slot->count());
+  }
+  EXPECT_GT(slots.size(), 90u);
+  EXPECT_LT(*slots.begin(), 1000);
+  EXPECT_GT(*slots.rbegin(), 9000);
 }
 
 TEST(GrpcStatusTest, ADetailTakesThePlaceOfTheText) {

@@ -104,6 +104,8 @@ TEST_F(OptionsTest, TheDefaultsAreThoseOfTheProtocol) {
   EXPECT_EQ(options.engine.slow_consumer_policy, v1::SKIP);
   EXPECT_EQ(options.engine.max_topics_per_session, 128u);
   EXPECT_EQ(options.engine.max_messages_per_second, 0u);
+  EXPECT_EQ(options.engine.max_bytes_per_second, 0u);
+  EXPECT_EQ(options.engine.max_sessions_per_user, 0u);
   EXPECT_EQ(options.websocket.handshake_timeout, seconds(10));
   EXPECT_EQ(options.websocket.ping_interval, seconds(25));
   EXPECT_EQ(options.websocket.ping_timeout, seconds(10));
@@ -182,6 +184,8 @@ TEST_F(OptionsTest, AWrongValueIsNamedWithWhatWouldBeRight) {
   EXPECT_THAT(ErrorOf("shards", "257"), HasSubstr("from 0 to 256"));
   EXPECT_THAT(ErrorOf("max_body_bytes", "0"), HasSubstr("from 1 to 16MiB"));
   EXPECT_THAT(ErrorOf("max_errors", "0"), HasSubstr("from 1"));
+  EXPECT_THAT(ErrorOf("max_bytes_per_second", "2GiB"), HasSubstr("from 0 to 1GiB"));
+  EXPECT_THAT(ErrorOf("max_sessions_per_user", "-1"), HasSubstr("from 0 to 1048576"));
   EXPECT_THAT(ErrorOf("shards", "-1"), HasSubstr("from 0 to 256"));
   EXPECT_THAT(ErrorOf("max_sessions", "99999999999"), HasSubstr("from 0 to 1048576"));
   EXPECT_THAT(ErrorOf("topic_log_age", "0"), HasSubstr("from 1s to 24h"));

@@ -95,6 +95,9 @@ class TlsSocketTest : public testing::SocketPairTest, protected Socket::Owner {
   uint64_t Handshakes(TlsHandshake how) {
     return metrics_->tls_handshakes[static_cast<size_t>(how)].value();
   }
+  uint64_t Failures(TlsFault why) {
+    return metrics_->tls_failures[static_cast<size_t>(why)].value();
+  }
   int64_t Memory() { return metrics_->memory[static_cast<size_t>(MemoryKind::kTls)].value(); }
 
   const Certificate server_ = MakeCertificate("localhost", "DNS:localhost,IP:127.0.0.1");
@@ -253,6 +256,7 @@ TEST_F(TlsSocketTest, WhatIsNoTlsEndsIt) {
   Run();
   EXPECT_THAT(Told(), ElementsAre("end by an error"));
   EXPECT_EQ(Handshakes(TlsHandshake::kFailed), 1u);
+  EXPECT_EQ(Failures(TlsFault::kNotTls), 1u);
 }
 
 TEST_F(TlsSocketTest, ABrowserWithoutTlsIsToldWhatIsWrong) {
@@ -260,6 +264,7 @@ TEST_F(TlsSocketTest, ABrowserWithoutTlsIsToldWhatIsWrong) {
   PeerSends("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   Run();
   EXPECT_THAT(PeerReads(), AllOf(HasSubstr("400 Bad Request"), HasSubstr("speaks TLS")));
+  EXPECT_EQ(Failures(TlsFault::kNotTls), 1u);
 }
 
 TEST_F(TlsSocketTest, ARecordThatWasChangedEndsIt) {
@@ -286,6 +291,7 @@ TEST_F(TlsSocketTest, KeysMayChangeButNotForNothing) {
   for (int i = 0; i < 100; ++i) tls_peer_->UpdateKeys();
   Exchange();
   EXPECT_THAT(Told(), ElementsAre("end by an error"));
+  EXPECT_EQ(Failures(TlsFault::kFlood), 1u);
 }
 
 TEST_F(TlsSocketTest, APortAgreesOnlyToItsOwnProtocol) {
@@ -296,11 +302,13 @@ TEST_F(TlsSocketTest, APortAgreesOnlyToItsOwnProtocol) {
   Establish({.alpn = "\x02h2"}, TlsProtocol::kHttp1);
   EXPECT_FALSE(tls_peer_->established());
   EXPECT_THAT(tls_peer_->problem(), HasSubstr("no application protocol"));
+  EXPECT_EQ(Failures(TlsFault::kVersion), 1u);
 }
 
 TEST_F(TlsSocketTest, OldVersionsAreRefused) {
   Establish({.version = TLS1_1_VERSION});
   EXPECT_FALSE(tls_peer_->established());
+  EXPECT_EQ(Failures(TlsFault::kVersion), 1u);
 }
 
 TEST_F(TlsSocketTest, ASessionIsResumed) {
@@ -334,6 +342,14 @@ TEST_F(TlsSocketTest, OnlyClientsOfTheAuthorityComeIn) {
     EXPECT_THAT(Told(), ElementsAre("end by an error"));
     EXPECT_THAT(tls_peer_->problem(), Not(IsEmpty()));
   }
+  EXPECT_EQ(Failures(TlsFault::kCertificate), 2u);
+}
+
+TEST_F(TlsSocketTest, AClientMayRefuseTheCertificate) {
+  const Certificate other = MakeCertificate("localhost", "DNS:localhost");
+  Establish({.trust = other.certificate});
+  EXPECT_FALSE(tls_peer_->established());
+  EXPECT_EQ(Failures(TlsFault::kRefused), 1u);
 }
 
 TEST_F(TlsSocketTest, FilesAreReadAgainAndSessionsStay) {

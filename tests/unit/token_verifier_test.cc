@@ -47,6 +47,7 @@ class TokenVerifierTest : public ::testing::Test {
     auto verified = verifier_->Verify(token, now);
     if (const auto* refusal = std::get_if<TokenRefusal>(&verified)) {
       outcome_ = refusal->outcome;
+      fault_ = refusal->fault;
       return "no: " + refusal->message;
     }
     grant_ = std::get<Grant>(std::move(verified));
@@ -59,6 +60,7 @@ class TokenVerifierTest : public ::testing::Test {
 
   std::unique_ptr<TokenVerifier> verifier_;
   Outcome outcome_ = Outcome::kOk;
+  TokenFault fault_ = TokenFault::kMissing;
   Grant grant_;
 };
 
@@ -74,6 +76,72 @@ TEST_F(TokenVerifierTest, EveryAlgorithm) {
   EXPECT_EQ(Of(SignedToken(kPlain, "RS256", RsaPair().private_pem)), "alice");
   EXPECT_EQ(Of(SignedToken(kPlain, "ES256", P256Pair().private_pem)), "alice");
   EXPECT_EQ(Of(SignedToken(kPlain, "EdDSA", Ed25519Pair().private_pem)), "alice");
+}
+
+// Who forges tokens makes the server verify so many signatures, and no more.
+TEST_F(TokenVerifierTest, AtMostFourKeysAreTriedWithAToken) {
+  std::vector<VerifyingKey> keys;
+  for (char c = 'a'; c < 'i'; ++c) {
+    keys.push_back(*VerifyingKey::OfSecret(std::string(64, c), std::string(1, c)));
+  }
+  EXPECT_TRUE(TokenVerifier::CheckTries(keys).ok()) << "a token may name each of them";
+  Accept({});
+  verifier_->SetKeys(keys);
+  for (char c = 'a'; c < 'i'; ++c) {
+    const std::string secret(64, c);
+    EXPECT_EQ(Of(SignedToken(kPlain, "HS256", secret, std::string(1, c))), "alice") << c;
+    // Without a name, those that come first are tried.
+    EXPECT_EQ(Of(SignedToken(kPlain, "HS256", secret)), c < 'e' ? "alice" : kNotSigned) << c;
+  }
+}
+
+TEST_F(TokenVerifierTest, KeysOfAnotherAlgorithmAreNotTried) {
+  std::vector<VerifyingKey> keys;
+  for (char c = 'a'; c < 'e'; ++c) keys.push_back(*VerifyingKey::OfSecret(std::string(64, c)));
+  const auto ed25519 = *ParseKeyFile(Ed25519Pair().public_pem);
+  keys.push_back(ed25519.front());
+  EXPECT_TRUE(TokenVerifier::CheckTries(keys).ok());
+  Accept({});
+  verifier_->SetKeys(keys);
+  EXPECT_EQ(Of(SignedToken(kPlain, "EdDSA", Ed25519Pair().private_pem)), "alice");
+}
+
+TEST_F(TokenVerifierTest, KeysThatWouldNeverBeTriedAreRefused) {
+  const auto check = [](std::vector<std::string> kids) {
+    std::vector<VerifyingKey> keys;
+    for (const std::string& kid : kids) {
+      keys.push_back(*VerifyingKey::OfSecret(std::string(40, 's'), kid));
+    }
+    return std::string(TokenVerifier::CheckTries(keys).message());
+  };
+  EXPECT_EQ(check({"", "", "", ""}), "");
+  EXPECT_EQ(check({"", "", "", "", ""}),
+            "5 keys for HS256 have no name (kid); at most 4 are tried with a token, so give each "
+            "its own name, in --auth_jwks");
+  EXPECT_EQ(check({"", "", "", "a", "b", "c"}), "");
+  EXPECT_EQ(check({"", "", "", "a", "a"}),
+            "5 keys for HS256 have one name (kid) or none; at most 4 are tried with a token, so "
+            "give each its own name, in --auth_jwks");
+}
+
+TEST_F(TokenVerifierTest, ARefusalSaysWhyForTheMetrics) {
+  AcceptSecret({.issuer = "us"});
+  const auto fault_of = [this](const std::string& token) {
+    EXPECT_TRUE(Of(token).starts_with("no: "));
+    return fault_;
+  };
+  const auto with = [](const std::string& claims) {
+    return SignedToken(R"({"sub":"alice",)" + claims + "}");
+  };
+  EXPECT_EQ(fault_of("no token"), TokenFault::kMalformed);
+  EXPECT_EQ(fault_of(client::EncodeBase64Url(R"({"alg":"none"})") + ".e30."),
+            TokenFault::kAlgorithm);
+  EXPECT_EQ(fault_of(SignedToken(kPlain, "HS256", kOtherSecret)), TokenFault::kSignature);
+  EXPECT_EQ(fault_of(with(R"("exp":"soon")")), TokenFault::kClaims);
+  EXPECT_EQ(fault_of(with(R"("exp":1600000000)")), TokenFault::kExpired);
+  EXPECT_EQ(fault_of(with(R"("exp":1800000000,"nbf":1790000000)")), TokenFault::kNotYetValid);
+  EXPECT_EQ(fault_of(with(R"("exp":1800000000,"iss":"them")")), TokenFault::kIssuer);
+  EXPECT_EQ(fault_of(with(R"("exp":1800000000,"iss":"us","aud":"them")")), TokenFault::kAudience);
 }
 
 TEST_F(TokenVerifierTest, AnotherKeysSignature) {
@@ -162,8 +230,7 @@ TEST_F(TokenVerifierTest, WhatIsNoToken) {
   EXPECT_EQ(Of(part("{") + "." + part("{}") + "."), kNoToken);
   EXPECT_EQ(Of(part(R"({"alg":"HS256","crit":["b64"]})") + "." + part("{}") + ".AAAA"),
             "no: the token has a critical extension");
-  EXPECT_EQ(Of(std::string(kMaxTokenBytes + 1, 'x')),
-            "no: the token has more than 8 KiB");
+  EXPECT_EQ(Of(std::string(kMaxTokenBytes + 1, 'x')), "no: the token has more than 8 KiB");
 }
 
 TEST_F(TokenVerifierTest, TimesWithLeeway) {
