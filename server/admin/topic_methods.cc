@@ -9,6 +9,7 @@
 #include "server/admin/admin_methods.h"
 #include "server/admin/session_walk.h"
 #include "server/engine/gate.h"
+#include "server/engine/presence_log.h"
 #include "server/metrics/handler_exceptions.h"
 
 namespace crier {
@@ -50,7 +51,7 @@ bool Gather(Listing* listing, const TopicStore& topics) {
   const TopicStore::Page page = topics.PageOf(listing->at.after, std::min(kTopicsPerTurn, room));
   for (const Topic* topic : page.topics) {
     ++listing->looked_at;
-    if (topic->name().starts_with(listing->prefix)) {
+    if (!IsPresenceLog(topic->name()) && topic->name().starts_with(listing->prefix)) {
       Describe(*topic, listing->response.add_topics());
     }
   }

@@ -67,6 +67,8 @@ class ModelPeer final : public Peer {
     return {.code = frame->close_code(), .outcome = {}};
   }
   int CodeOf(const OutcomeInfo& info) const override { return info.repeated_close_code; }
+  void Leave() override { client_.socket().CloseNicely(); }
+  void Break() override { client_.socket().Reset(); }
 
  private:
   ModelClient client_;
@@ -93,6 +95,8 @@ class GrpcPeer final : public Peer {
     return {.code = status.error_code(), .outcome = ReasonOf(status)};
   }
   int CodeOf(const OutcomeInfo& info) const override { return info.grpc_status; }
+  void Leave() override { stream_->Cancel(); }
+  void Break() override { stream_->Cancel(); }
 
  private:
   GrpcClient client_;
