@@ -90,8 +90,8 @@ void Following::Attach(Cursor* cursor, std::string_view topic) {
 void Following::Detach(Cursor* cursor) {
   Feed* feed = cursor->feed;
   session().outlet().Remove(cursor);
-  TellFollower(*feed, /*here=*/false);
   feed->RemoveFollower(cursor);
+  TellFollower(*feed, /*here=*/false);
   shard().feeds().GiveBack(feed);
 }
 
