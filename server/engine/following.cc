@@ -114,17 +114,19 @@ void Following::TellUser() {
 void Following::Watch(std::string_view topic, v1::SlowConsumerPolicy policy) {
   FindMutable(topic)->watched = true;
   const std::string log = PresenceLogOf(topic);
-  auto& made = topics_[log];
-  if (made == nullptr) {
-    made = std::make_unique<Cursor>(&session(), policy);
-    shard().memory().Add(MemoryKind::kSessions, MemoryOf(log));
-    Cursor* cursor = made.get();
-    // Changes mean something once it is told what they change.
-    cursor->EnsureStart().hold = true;
-    Attach(cursor, log);
-    Begin(cursor);
+  if (Cursor* cursor = FindMutable(log)) {
+    // Else Begin asks.
+    if (cursor->state() != Cursor::State::kStarting) AskForSnapshot(cursor);
+    return;
   }
-  AskForSnapshot(made.get());
+  auto& made = topics_[log];
+  made = std::make_unique<Cursor>(&session(), policy);
+  Cursor* cursor = made.get();
+  shard().memory().Add(MemoryKind::kSessions, MemoryOf(log));
+  // Changes mean something once it is told what they change.
+  cursor->EnsureStart().hold = true;
+  Attach(cursor, log);
+  Begin(cursor);
 }
 
 void Following::Unwatch(std::string_view topic) {
@@ -193,7 +195,8 @@ void Following::Begin(Cursor* cursor) {
     ApplyResume(cursor);
   } else if (cursor->start_work() != nullptr && cursor->start_work()->hold) {
     cursor->Hold();
-    if (cursor->waiting_acks() == 0 && !cursor->awaits_snapshot()) cursor->FinishStart();
+    if (cursor->waiting_acks() == 0) cursor->FinishStart();
+    if (IsPresenceLog(cursor->feed->topic())) AskForSnapshot(cursor);
   } else {
     HasPlace(cursor);
   }

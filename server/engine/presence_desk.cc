@@ -11,6 +11,9 @@ namespace {
 
 constexpr size_t kMostUsersInSnapshot = 1000;
 
+// Also the offset of the next change, which is where a session goes on that was told of this one.
+uint64_t VersionOf(const Topic& log) { return log.canonical().head() + 1; }
+
 // Who is there, at the version that the log of changes has reached. REQUIRES: no change is untold.
 std::shared_ptr<const v1::Event> SnapshotOf(const Topic& topic, const Topic& log) {
   auto event = std::make_shared<v1::Event>();
@@ -18,8 +21,7 @@ std::shared_ptr<const v1::Event> SnapshotOf(const Topic& topic, const Topic& log
   presence.set_topic(topic.name());
   topic.DescribePresence(kMostUsersInSnapshot, &presence);
   presence.set_user_count(topic.users());
-  // What the next change will have as its offset.
-  presence.set_version(log.canonical().head() + 1);
+  presence.set_version(VersionOf(log));
   return event;
 }
 
@@ -34,6 +36,7 @@ void PresenceDesk::AskForSnapshot(std::string_view name, const SnapshotAsker& as
   Topic* log = shard_.topics().Find(PresenceLogOf(name));
   // Who asked watches no longer.
   if (tracker == nullptr || log == nullptr) return;
+  tracker->Begin(topic->followers());
   if (tracker->HasChanged(topic->followers())) {
     tracker->Wait(asker);
     topic->Account();
@@ -70,6 +73,7 @@ void PresenceDesk::Tell(PresenceTracker* tracker, TimePoint now) {
     tracker->TakeChange(sessions, now, &change);
     change.set_sessions(sessions);
     change.set_user_count(topic.users());
+    change.set_version(VersionOf(*log) + 1);
     shard_.topics().AppendChange(log, event);
     resting_.push_back(*tracker);
   }

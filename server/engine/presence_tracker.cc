@@ -5,7 +5,12 @@
 
 namespace crier {
 
+void PresenceTracker::Begin(uint64_t sessions) {
+  if (!std::exchange(begun_, true)) told_sessions_ = sessions;
+}
+
 void PresenceTracker::Change(const std::string& user, bool here) {
+  if (!begun_) return;
   const auto found = changed_.find(user);
   if (found == changed_.end()) {
     changed_.emplace(user, here);

@@ -36,12 +36,16 @@ class PresenceTracker : public TrackerHook {
   // Of names in one event. More are a crowd, of which the numbers are told.
   static constexpr size_t kMostNames = 100;
 
-  // `topic` owns the tracker. `sessions`: that follow it now.
-  PresenceTracker(Topic* topic, uint64_t sessions) : topic_(*topic), told_sessions_(sessions) {}
+  // `topic` owns the tracker.
+  explicit PresenceTracker(Topic* topic) : topic_(*topic) {}
   PresenceTracker(const PresenceTracker&) = delete;
   PresenceTracker& operator=(const PresenceTracker&) = delete;
 
   Topic& topic() const { return topic_; }
+
+  // Somebody is about to be told for the first time who is there: what changes from here on is
+  // collected. `sessions`: that follow now. Nothing, where this was called before.
+  void Begin(uint64_t sessions);
 
   // The user's first session follows, or the last one has ceased to.
   void Joined(const std::string& user) { Change(user, /*here=*/true); }
@@ -49,7 +53,7 @@ class PresenceTracker : public TrackerHook {
 
   // Something was not told yet, where so many sessions follow.
   bool HasChanged(uint64_t sessions) const {
-    return !changed_.empty() || sessions != told_sessions_;
+    return !changed_.empty() || (begun_ && sessions != told_sessions_);
   }
   // The same, or somebody waits to be told who is there.
   bool HasNews(uint64_t sessions) const { return HasChanged(sessions) || has_waiting(); }
@@ -70,7 +74,8 @@ class PresenceTracker : public TrackerHook {
   void Change(const std::string& user, bool here);
 
   Topic& topic_;
-  uint64_t told_sessions_;
+  bool begun_ = false;
+  uint64_t told_sessions_ = 0;
   TimePoint told_at_{};
   // Whether the user is here now, of those for whom that differs from what was told.
   StringMap<bool> changed_;

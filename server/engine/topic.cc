@@ -84,7 +84,7 @@ PublishResult Topic::Publish(Publication* publication) {
       Append(&encoded->log, *encoded->encoding, event, received_at);
     }
     followed_->handed.Published(offset, received_at, now);
-    result.recipients = followed_->follower_count->sessions;
+    result.recipients = followed_->follower_count->sessions.load();
     if (Congested()) followed_->held.Hold(home_, publication->reply.session);
     // Before the tail can pass a cursor that keeps up.
     if (++followed_->untold >= home_->options().topic_log.events / 4 ||
@@ -278,9 +278,9 @@ void Topic::RemoveFollower(const std::string& user) {
 
 void Topic::Watch() {
   if (followed_ == nullptr || followed_->presence != nullptr) return;
-  // In this order (FollowerCount).
+  // Before the number is looked at (FollowerCount).
   followed_->follower_count->watched = true;
-  followed_->presence = std::make_unique<PresenceTracker>(this, followers());
+  followed_->presence = std::make_unique<PresenceTracker>(this);
   Account();
 }
 
@@ -311,12 +311,12 @@ void Topic::AppendChange(const v1::Event& change) {
 }
 
 uint64_t Topic::followers() const {
-  return followed_ == nullptr ? 0 : followed_->follower_count->sessions;
+  return followed_ == nullptr ? 0 : followed_->follower_count->sessions.load();
 }
 
 void Topic::DescribePresence(size_t most, v1::Presence* presence) const {
   if (followed_ == nullptr) return;
-  presence->set_sessions(followed_->follower_count->sessions);
+  presence->set_sessions(followed_->follower_count->sessions.load());
   followed_->users.Describe(most, presence);
 }
 
