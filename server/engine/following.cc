@@ -134,7 +134,6 @@ void Following::Unwatch(std::string_view topic) {
   const auto found = topics_.find(log);
   if (found == topics_.end()) return;
   if (Cursor* followed = FindMutable(topic)) followed->watched = false;
-  if (found->second->awaits_snapshot()) session().Await(-Session::kPresenceBytes);
   Detach(found->second.get());
   shard().memory().Add(MemoryKind::kSessions, -MemoryOf(log));
   topics_.erase(found);
@@ -144,7 +143,7 @@ void Following::AskForSnapshot(Cursor* cursor) {
   if (cursor->awaits_snapshot()) return;
   const SnapshotAsker asker{.session = session().ref(), .ticket = shard().feeds().NewTicket()};
   cursor->EnsureStart().snapshot_ticket = asker.ticket;
-  session().Await(Session::kPresenceBytes);
+  session().Await(Session::kSnapshotBytes);
   const std::string& log = cursor->feed->topic();
   const size_t home = shard().engine().HomeIndexOf(log);
   // Where this is the home, the answer may come at once.
@@ -163,6 +162,8 @@ void Following::AskForSnapshotLater(const Cursor& cursor) {
 }
 
 void Following::OnSnapshot(const SnapshotMail& mail) {
+  session().Await(-Session::kSnapshotBytes);
+  if (mail.event == nullptr) return;
   const v1::Presence& presence = mail.event->presence();
   Cursor* cursor = FindMutable(PresenceLogOf(presence.topic()));
   // It may have ceased to watch, and begun again.
@@ -174,7 +175,6 @@ void Following::OnSnapshot(const SnapshotMail& mail) {
   assert(cursor->state() != Cursor::State::kStarting);
   cursor->FinishStart();
   session().Answer(*mail.event, shard().clock().Now());
-  session().Await(-Session::kPresenceBytes);
   if (cursor->state() == Cursor::State::kHeld) cursor->LetGo();
   // What it has not read of earlier changes is in the snapshot. The mailbox is read first, so the
   // snapshot comes before what follows it.

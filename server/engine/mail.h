@@ -124,7 +124,8 @@ struct PresenceMail {
   std::shared_ptr<const v1::Event> event;
 };
 
-// Who is there, for a session that is told of changes (PresenceDesk)? And the answer.
+// Who is there, for a session that is told of changes (PresenceDesk)? And the answer; without an
+// event, where nobody watches any more.
 struct SnapshotAskedMail {
   std::string topic;
   SnapshotAsker asker;

@@ -15,13 +15,16 @@ constexpr size_t kMostUsersInSnapshot = 1000;
 uint64_t VersionOf(const Topic& log) { return log.canonical().head() + 1; }
 
 // Who is there, at the version that the log of changes has reached. REQUIRES: no change is untold.
-std::shared_ptr<const v1::Event> SnapshotOf(const Topic& topic, const Topic& log) {
+std::shared_ptr<const v1::Event> SnapshotOf(PresenceTracker* tracker, const Topic& log) {
+  if (auto made = tracker->snapshot()) return made;
+  const Topic& topic = tracker->topic();
   auto event = std::make_shared<v1::Event>();
   v1::Presence& presence = *event->mutable_presence();
   presence.set_topic(topic.name());
   topic.DescribePresence(kMostUsersInSnapshot, &presence);
   presence.set_user_count(topic.users());
   presence.set_version(VersionOf(log));
+  tracker->set_snapshot(event);
   return event;
 }
 
@@ -35,14 +38,18 @@ void PresenceDesk::AskForSnapshot(std::string_view name, const SnapshotAsker& as
   PresenceTracker* tracker = topic == nullptr ? nullptr : topic->presence();
   Topic* log = shard_.topics().Find(PresenceLogOf(name));
   // Who asked watches no longer.
-  if (tracker == nullptr || log == nullptr) return;
+  if (tracker == nullptr || log == nullptr) return Refuse(asker);
   tracker->Begin(topic->followers());
   if (tracker->HasChanged(topic->followers())) {
     tracker->Wait(asker);
     topic->Account();
     return Changed(tracker);
   }
-  shard_.mail().Send(asker.session.shard, SnapshotMail{asker, SnapshotOf(*topic, *log)});
+  shard_.mail().Send(asker.session.shard, SnapshotMail{asker, SnapshotOf(tracker, *log)});
+}
+
+void PresenceDesk::Refuse(const SnapshotAsker& asker) {
+  shard_.mail().Send(asker.session.shard, SnapshotMail{asker, nullptr});
 }
 
 void PresenceDesk::Tick(TimePoint now) {
@@ -79,7 +86,7 @@ void PresenceDesk::Tell(PresenceTracker* tracker, TimePoint now) {
   }
   if (tracker->has_waiting()) {
     Handout& handout = handouts_.emplace_back();
-    handout.event = SnapshotOf(topic, *log);
+    handout.event = SnapshotOf(tracker, *log);
     handout.askers = tracker->TakeWaiting();
     handout.bytes =
         handout.event->SpaceUsedLong() + handout.askers.capacity() * sizeof(SnapshotAsker);

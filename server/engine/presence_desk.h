@@ -43,8 +43,12 @@ class PresenceDesk {
   void Changed(PresenceTracker* tracker) {
     if (!tracker->is_linked()) due_.push_back(*tracker);
   }
-  // A session that follows the topic's log of presence wants to know who is there.
+  // A session that follows the topic's log of presence wants to know who is there. It is answered,
+  // once.
   void AskForSnapshot(std::string_view topic, const SnapshotAsker& asker);
+
+  // Answers without a snapshot: nobody watches any more.
+  void Refuse(const SnapshotAsker& asker);
 
   // Every kTickInterval.
   void Tick(TimePoint now);

@@ -42,6 +42,7 @@ void PresenceTracker::TakeChange(uint64_t sessions, TimePoint now, v1::PresenceC
   joined_ = 0;
   told_sessions_ = sessions;
   told_at_ = now;
+  snapshot_.reset();
 }
 
 std::vector<SnapshotAsker> PresenceTracker::TakeWaiting() { return std::exchange(waiting_, {}); }

@@ -6,6 +6,7 @@
 #include <boost/intrusive/list_hook.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -48,8 +49,7 @@ class PresenceTracker : public TrackerHook {
   void Begin(uint64_t sessions);
 
   // The user's first session follows, or the last one has ceased to.
-  void Joined(const std::string& user) { Change(user, /*here=*/true); }
-  void Left(const std::string& user) { Change(user, /*here=*/false); }
+  void Change(const std::string& user, bool here);
 
   // Something was not told yet, where so many sessions follow.
   bool HasChanged(uint64_t sessions) const {
@@ -67,12 +67,15 @@ class PresenceTracker : public TrackerHook {
   std::vector<SnapshotAsker> TakeWaiting();
   bool has_waiting() const { return !waiting_.empty(); }
 
+  // Who is there, made for somebody since the last change was told: as long as it is on its way,
+  // others get the same. Null: there is none.
+  std::shared_ptr<const v1::Event> snapshot() const { return snapshot_.lock(); }
+  void set_snapshot(const std::shared_ptr<const v1::Event>& snapshot) { snapshot_ = snapshot; }
+
   // What it keeps, in bytes.
   size_t memory() const;
 
  private:
-  void Change(const std::string& user, bool here);
-
   Topic& topic_;
   bool begun_ = false;
   uint64_t told_sessions_ = 0;
@@ -82,6 +85,7 @@ class PresenceTracker : public TrackerHook {
   size_t changed_bytes_ = 0;  // of the names
   size_t joined_ = 0;         // of changed_
   std::vector<SnapshotAsker> waiting_;
+  std::weak_ptr<const v1::Event> snapshot_;
 };
 
 }  // namespace crier

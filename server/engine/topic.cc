@@ -171,7 +171,10 @@ void Topic::RemoveFeed(size_t shard, const Encoding* encoding) {
     std::erase_if(followed_->logs,
                   [&](const auto& encoded) { return encoded->encoding == encoding; });
   }
-  if (followed_->readers.empty()) followed_.reset();
+  if (followed_->readers.empty()) {
+    Unwatch();
+    followed_.reset();
+  }
   Account();
 }
 
@@ -259,20 +262,14 @@ void Topic::DropSlices() {
 
 // --- Presence.
 
-void Topic::AddFollower(const std::string& user) {
+void Topic::SetFollower(const std::string& user, bool here) {
   if (followed_ == nullptr) return;
-  PresenceTracker* const tracker = followed_->presence.get();
-  if (tracker != nullptr) home_->topics().presence().Changed(tracker);
-  if (user.empty()) return;
-  if (followed_->users.Add(user) && tracker != nullptr) tracker->Joined(user);
-  Account();
-}
-
-void Topic::RemoveFollower(const std::string& user) {
-  if (followed_ == nullptr) return;
-  PresenceTracker* const tracker = followed_->presence.get();
-  if (tracker != nullptr) home_->topics().presence().Changed(tracker);
-  if (followed_->users.Remove(user) && tracker != nullptr) tracker->Left(user);
+  TopicUsers& users = followed_->users;
+  const bool changed = !user.empty() && (here ? users.Add(user) : users.Remove(user));
+  if (PresenceTracker* const tracker = presence()) {
+    if (changed) tracker->Change(user, here);
+    home_->topics().presence().Changed(tracker);
+  }
   Account();
 }
 
@@ -285,10 +282,11 @@ void Topic::Watch() {
 }
 
 void Topic::Unwatch() {
-  if (followed_ == nullptr) return;
+  if (presence() == nullptr) return;
   followed_->follower_count->watched = false;
-  followed_->presence.reset();
+  const std::unique_ptr<PresenceTracker> tracker = std::move(followed_->presence);
   Account();
+  for (const auto& asker : tracker->TakeWaiting()) home_->topics().presence().Refuse(asker);
 }
 
 PresenceTracker* Topic::presence() const {

@@ -84,9 +84,9 @@ class Topic : public TopicHook<UseTag>, public TopicHook<DueTag> {
 
   // --- Presence.
 
-  // `user` may be empty: only the number of sessions has changed.
-  void AddFollower(const std::string& user);
-  void RemoveFollower(const std::string& user);
+  // A session of this user follows from now on, or does no more. Without a user: only the number of
+  // sessions has changed.
+  void SetFollower(const std::string& user, bool here);
   // How many sessions follow, and of which users: at most `most` of these.
   void DescribePresence(size_t most, v1::Presence* presence) const;
   // How many users these sessions have.

@@ -178,13 +178,7 @@ void TopicStore::Handed(std::string_view name, size_t shard, const Encoding* enc
 }
 
 void TopicStore::SetFollower(const FollowerMail& mail) {
-  Topic* topic = Find(mail.topic);
-  if (topic == nullptr) return;
-  if (mail.here) {
-    topic->AddFollower(mail.user);
-  } else {
-    topic->RemoveFollower(mail.user);
-  }
+  if (Topic* topic = Find(mail.topic)) topic->SetFollower(mail.user, mail.here);
 }
 
 void TopicStore::AppendChange(Topic* log, const v1::Event& change) {

@@ -373,18 +373,42 @@ TEST_P(PresenceTest, WatchersWhoLeaveWhileTheyWaitLeaveNothing) {
   EXPECT_EQ(Memory(MemoryKind::kSessions), sessions);
 }
 
-TEST_P(PresenceTest, ManyQuestionsHoldNobodyForEver) {
+TEST_P(PresenceTest, AsManyQuestionsAtATimeAsAClientCanReadAnswers) {
   auto ada = Join("ada", Shard(0));
   auto bob = Join("bob", Shard(1));
   Watch(bob.get());
-  for (int i = 0; i < 100; ++i) {
-    Watch(ada.get());
-    ada->Unsubscribe("room");
+  v1::ClientFrame subscribe;
+  subscribe.mutable_subscribe()->set_topic("room");
+  subscribe.mutable_subscribe()->set_presence(true);
+  v1::ClientFrame unsubscribe;
+  unsubscribe.mutable_unsubscribe()->set_topic("room");
+  // Each waits for what is not told yet: ada's own coming and going.
+  for (int i = 0; i < 1000; ++i) {
+    ada->Send(subscribe);
+    ada->Send(unsubscribe);
   }
+  EXPECT_TRUE(ada->reading_paused);
+  EXPECT_GT(ada->unread(), 1000u);
+  // Nobody is held for ever.
+  for (int i = 0; i < 20; ++i) Pass(kSecond);
   EXPECT_FALSE(ada->reading_paused);
+  EXPECT_EQ(ada->unread(), 0u);
+  News(ada.get());
   Watch(ada.get());
   Pass(kSecond);
-  EXPECT_THAT(News(ada.get()), ElementsAre("v2: ada,bob; 2 sessions, 2 users"));
+  const auto news = News(ada.get());
+  ASSERT_EQ(news.size(), 1u);
+  EXPECT_THAT(news[0], testing::HasSubstr(": ada,bob; 2 sessions, 2 users"));
+}
+
+TEST_P(PresenceTest, ManyTopicsMayBeWatchedAtOnce) {
+  auto ada = Join("ada", Shard(0));
+  auto bob = Join("bob", Shard(1));
+  for (int i = 0; i < 64; ++i) Watch(bob.get(), true, absl::StrCat("room", i));
+  for (int i = 0; i < 64; ++i) Watch(ada.get(), true, absl::StrCat("room", i));
+  EXPECT_FALSE(ada->reading_paused);
+  Pass(kTick);
+  EXPECT_EQ(News(ada.get()).size(), 64u);
 }
 
 TEST_P(PresenceTest, OfTheTopicThatEverySessionFollows) {
