@@ -118,6 +118,7 @@ absl::Status DecodeGap(const Fields& fields, v1::Gap* gap) {
   gap->set_topic(fields.String("topic"));
   gap->set_epoch(fields.Number("epoch"));
   gap->set_mailbox(!fields.Has("epoch"));
+  gap->set_presence(fields.Has("presence"));
   return absl::OkStatus();
 }
 
@@ -160,6 +161,20 @@ void DecodePresence(const Fields& fields, v1::Presence* presence) {
   presence->set_topic(fields.String("topic"));
   presence->set_id(fields.String("id"));
   for (std::string& user : fields.Strings("users")) presence->add_users(std::move(user));
+  presence->set_version(fields.Number("version"));
+  presence->set_user_count(fields.Number("user_count"));
+}
+
+void DecodePresenceChange(const Fields& fields, v1::PresenceChange* change) {
+  uint64_t sessions = 0;
+  if (absl::SimpleAtoi(fields.String("body"), &sessions)) change->set_sessions(sessions);
+  change->set_topic(fields.String("topic"));
+  for (std::string& user : fields.Strings("joined")) change->add_joined(std::move(user));
+  for (std::string& user : fields.Strings("left")) change->add_left(std::move(user));
+  change->set_joined_count(fields.Number("joined_count"));
+  change->set_left_count(fields.Number("left_count"));
+  change->set_user_count(fields.Number("user_count"));
+  change->set_version(fields.Number("version"));
 }
 
 }  // namespace
@@ -178,6 +193,7 @@ absl::StatusOr<std::string> EncodePlain(const v1::ClientFrame& frame) {
       object["action_type"] = "subscribe";
       object["topic"] = frame.subscribe().topic();  // the common one is "", and has to be named
       Put(&object, "id", frame.subscribe().id());
+      if (frame.subscribe().presence()) object["presence"] = true;
       break;
     case v1::ClientFrame::kUnsubscribe:
       object["action_type"] = "unsubscribe";
@@ -230,6 +246,8 @@ absl::StatusOr<v1::Event> DecodePlain(std::string_view text) {
     DecodeDrain(fields, event.mutable_drain());
   } else if (action == "presence") {
     DecodePresence(fields, event.mutable_presence());
+  } else if (action == "presence_change") {
+    DecodePresenceChange(fields, event.mutable_presence_change());
   } else if (action == "gap") {
     if (absl::Status status = DecodeGap(fields, event.mutable_gap()); !status.ok()) return status;
   } else {

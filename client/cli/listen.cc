@@ -26,6 +26,7 @@ void StopOnSignal(int signal) {
 struct ListenOptions {
   ConnectFlags connect;
   std::string topics;
+  bool presence = false;
   uint64_t count = 0;
   bool json = false;
 };
@@ -57,6 +58,9 @@ int Listen(const std::vector<std::string>& arguments) {
   parser.Group("Events:");
   parser.Add("topic", &options.topics, "TOPIC,...",
              "topics to follow besides the common topic, which every session follows");
+  parser.Add("presence", &options.presence,
+             "print who follows these topics, who comes and who goes; without --topic, of the "
+             "common topic");
   parser.Add("count", &options.count, "N", "stop after this many events; 0: do not stop");
   parser.Add("json", &options.json, "print each event as one line of JSON");
   std::vector<std::string> positional;
@@ -69,9 +73,12 @@ int Listen(const std::vector<std::string>& arguments) {
 
   absl::StatusOr<std::unique_ptr<client::Client>> client = Connect(options.connect);
   if (!client.ok()) return Complain("listen", client.status());
-  for (const absl::string_view topic : absl::StrSplit(options.topics, ',', absl::SkipEmpty())) {
+  std::vector<std::string> topics = absl::StrSplit(options.topics, ',', absl::SkipEmpty());
+  if (topics.empty() && options.presence) topics.emplace_back();
+  for (const std::string& topic : topics) {
     v1::ClientFrame frame;
-    frame.mutable_subscribe()->set_topic(std::string(topic));
+    frame.mutable_subscribe()->set_topic(topic);
+    frame.mutable_subscribe()->set_presence(options.presence);
     if (absl::Status status = (*client)->Send(frame); !status.ok()) {
       return Complain("listen", status);
     }

@@ -53,6 +53,26 @@ std::string MessageLine(const v1::Message& message) {
   return line;
 }
 
+// "2 came: ada, bob", or of a crowd the number only.
+std::string Names(uint64_t count, std::string_view did,
+                  const google::protobuf::RepeatedPtrField<std::string>& users) {
+  std::string names = Concat(count, " ", did);
+  if (!users.empty()) AppendTo(&names, ": ", Printable(absl::StrJoin(users, ", ")));
+  return names;
+}
+
+std::string ChangeLine(const v1::PresenceChange& change) {
+  std::string line = Concat("presence on ", TopicName(change.topic()), ": ");
+  if (change.joined_count() > 0) {
+    AppendTo(&line, Names(change.joined_count(), "came", change.joined()), "; ");
+  }
+  if (change.left_count() > 0) {
+    AppendTo(&line, Names(change.left_count(), "went", change.left()), "; ");
+  }
+  AppendTo(&line, change.sessions(), " sessions of ", change.user_count(), " users follow");
+  return line;
+}
+
 }  // namespace
 
 std::string EventLine(const v1::Event& event) {
@@ -71,11 +91,14 @@ std::string EventLine(const v1::Event& event) {
     case v1::Event::kGap:
       return Concat("gap: ", event.gap().first(), " to ", event.gap().last(), " of ",
                     event.gap().mailbox() ? "the mailbox" : TopicName(event.gap().topic()),
-                    " are missing, ", v1::GapReason_Name(event.gap().reason()));
+                    event.gap().presence() ? ", of its changes of presence," : "", " are missing, ",
+                    v1::GapReason_Name(event.gap().reason()));
     case v1::Event::kPresence:
       return Concat(event.presence().sessions(), " sessions follow ",
                     TopicName(event.presence().topic()), ": ",
                     Printable(absl::StrJoin(event.presence().users(), ", ")));
+    case v1::Event::kPresenceChange:
+      return ChangeLine(event.presence_change());
     case v1::Event::kDrain:
       return "the server is about to stop";
     case v1::Event::kPong:

@@ -20,7 +20,7 @@ void DescribeSession(const Session& session, v1::SessionInfo* info) {
   info->set_transport(TransportOf(session));
   info->mutable_opened_at()->set_seconds(session.opened_at());
   info->set_lagging(session.blocked());
-  info->set_topics(static_cast<uint32_t>(session.following().count()));
+  info->set_topics(static_cast<uint32_t>(session.following().topic_count()));
   const Session::Position mailbox = session.MailboxPosition();
   info->set_mailbox_events(mailbox.head + 1 - mailbox.next);
   info->set_mailbox_bytes(session.outlet().mailbox().log().bytes());

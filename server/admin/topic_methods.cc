@@ -10,6 +10,7 @@
 #include "server/admin/session_walk.h"
 #include "server/engine/gate.h"
 #include "server/engine/log_rate.h"
+#include "server/engine/presence_log.h"
 #include "server/metrics/handler_exceptions.h"
 
 namespace crier {
@@ -55,7 +56,7 @@ bool Gather(Listing* listing, Shard& shard) {
       shard.topics().PageOf(listing->at.after, std::min(kTopicsPerTurn, room));
   for (const Topic* topic : page.topics) {
     ++listing->looked_at;
-    if (topic->name().starts_with(listing->prefix)) {
+    if (!IsPresenceLog(topic->name()) && topic->name().starts_with(listing->prefix)) {
       Describe(shard, *topic, listing->response.add_topics());
     }
   }

@@ -16,7 +16,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::array<std::string_view, kPlainKeyCount> kKeyNames = {
-    "action_type", "body", "user_id", "data", "to", "topic", "id", "epoch", "offset"};
+    "action_type", "body", "user_id", "data", "to", "topic", "id", "epoch", "offset", "presence"};
 constexpr size_t kLongestKey = 11;
 
 // The handler that Boost.JSON's parser calls (boost/json/basic_parser.hpp has the requirements).
@@ -70,7 +70,7 @@ class Handler {
     const bool whole = text.find_first_of(".eE") == json::string_view::npos;
     return Keep(whole ? PlainKind::kHugeInteger : PlainKind::kFractional);
   }
-  bool on_bool(bool, Error&) { return Keep(PlainKind::kBool); }
+  bool on_bool(bool value, Error&) { return Keep(value ? PlainKind::kTrue : PlainKind::kFalse); }
   bool on_null(Error&) { return Keep(PlainKind::kNull); }
 
   bool on_comment_part(json::string_view, Error&) { return true; }
@@ -184,15 +184,16 @@ DecodeError NotJson(json::error_code error, std::string_view text, size_t at) {
 std::string_view PlainKeyName(PlainKey key) { return kKeyNames[static_cast<size_t>(key)]; }
 
 std::string_view PlainKindName(PlainKind kind) {
-  static constexpr std::array<std::string_view, 9> kNames = {"absent",
-                                                             "a string",
-                                                             "an integer",
-                                                             "an integer out of range",
-                                                             "a fractional number",
-                                                             "a boolean",
-                                                             "null",
-                                                             "an object",
-                                                             "an array"};
+  static constexpr std::array<std::string_view, 10> kNames = {"absent",
+                                                              "a string",
+                                                              "an integer",
+                                                              "an integer out of range",
+                                                              "a fractional number",
+                                                              "a boolean",
+                                                              "a boolean",
+                                                              "null",
+                                                              "an object",
+                                                              "an array"};
   return kNames[static_cast<size_t>(kind)];
 }
 

@@ -24,8 +24,9 @@ enum class PlainKey : uint8_t {
   kId,
   kEpoch,
   kOffset,
+  kPresence,
 };
-inline constexpr size_t kPlainKeyCount = static_cast<size_t>(PlainKey::kOffset) + 1;
+inline constexpr size_t kPlainKeyCount = static_cast<size_t>(PlainKey::kPresence) + 1;
 
 // The type of a key's value.
 enum class PlainKind : uint8_t {
@@ -34,7 +35,8 @@ enum class PlainKind : uint8_t {
   kInteger,      // from -2^63 to 2^64 - 1
   kHugeInteger,  // a whole number beyond that
   kFractional,   // written with a point or an exponent
-  kBool,
+  kTrue,
+  kFalse,
   kNull,
   kObject,
   kArray,

@@ -172,6 +172,19 @@ Fault FillResume(const PlainFields& fields, v1::Subscribe* subscribe) {
   return std::nullopt;
 }
 
+Fault FillPresence(const PlainFields& fields, v1::Subscribe* subscribe) {
+  switch (const PlainKind kind = fields[PlainKey::kPresence].kind; kind) {
+    case PlainKind::kAbsent:
+    case PlainKind::kFalse:
+      return std::nullopt;
+    case PlainKind::kTrue:
+      subscribe->set_presence(true);
+      return std::nullopt;
+    default:
+      return WrongKind(PlainKey::kPresence, kind, "true or false");
+  }
+}
+
 // For the frames that have a topic and an id.
 template <typename Frame>
 Fault FillTopic(Action action, PlainFields* fields, Frame* frame) {
@@ -204,6 +217,7 @@ Fault Fill(PlainFields* fields, v1::ClientFrame* frame) {
     case Action::kSubscribe:
       MoveUser(fields, frame);
       if (Fault fault = FillResume(*fields, frame->mutable_subscribe())) return fault;
+      if (Fault fault = FillPresence(*fields, frame->mutable_subscribe())) return fault;
       return FillTopic(action, fields, frame->mutable_subscribe());
     case Action::kUnsubscribe:
       MoveUser(fields, frame);

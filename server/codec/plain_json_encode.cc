@@ -31,6 +31,15 @@ class Writer {
     out_.push_back('"');
   }
   void Number(uint64_t number) { AppendDecimal(number, &out_); }
+  void Strings(const google::protobuf::RepeatedPtrField<std::string>& strings) {
+    char before = '[';
+    for (const std::string& string : strings) {
+      out_.push_back(before);
+      String(string);
+      before = ',';
+    }
+    out_.append(before == '[' ? "[]" : "]");
+  }
 
   void OptionalString(std::string_view key, std::string_view text) {
     if (!text.empty()) Key(key).String(text);
@@ -129,6 +138,10 @@ void AppendGap(const v1::Gap& gap, std::string* out) {
     writer.Key("topic").String(gap.topic());
     writer.Key("epoch").Number(gap.epoch());
   }
+  if (gap.presence()) {
+    writer.Key("presence");
+    out->append("true");
+  }
   writer.End();
 }
 
@@ -138,14 +151,25 @@ void AppendPresence(const v1::Presence& presence, std::string* out) {
   writer.Key("data").Null();
   writer.OptionalString("topic", presence.topic());
   writer.OptionalString("id", presence.id());
-  writer.Key("users");
-  char before = '[';
-  for (const std::string& user : presence.users()) {
-    out->push_back(before);
-    writer.String(user);
-    before = ',';
+  writer.Key("users").Strings(presence.users());
+  if (presence.version() != 0) {
+    writer.Key("user_count").Number(presence.user_count());
+    writer.Key("version").Number(presence.version());
   }
-  out->append(before == '[' ? "[]" : "]");
+  writer.End();
+}
+
+void AppendPresenceChange(const v1::PresenceChange& change, std::string* out) {
+  Writer writer({}, "presence_change", out);
+  writer.Key("body").DecimalString(change.sessions());
+  writer.Key("data").Null();
+  writer.OptionalString("topic", change.topic());
+  writer.Key("joined").Strings(change.joined());
+  writer.Key("left").Strings(change.left());
+  writer.Key("joined_count").Number(change.joined_count());
+  writer.Key("left_count").Number(change.left_count());
+  writer.Key("user_count").Number(change.user_count());
+  writer.Key("version").Number(change.version());
   writer.End();
 }
 
@@ -171,6 +195,8 @@ void AppendPlainJson(const v1::Event& event, std::string_view server_name, std::
       return AppendGap(event.gap(), out);
     case v1::Event::kPresence:
       return AppendPresence(event.presence(), out);
+    case v1::Event::kPresenceChange:
+      return AppendPresenceChange(event.presence_change(), out);
     case v1::Event::kDrain:
       return AppendDrain(event.drain(), out);
     // A greeting, and the answer to a question that this dialect cannot ask.

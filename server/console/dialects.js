@@ -31,6 +31,8 @@ const plainDialect = {
     const words = {
       ack: () => ackWords(frame.offset, frame.recipients, frame.data === 'duplicate'),
       presence: () => presenceWords(frame.body, frame.users),
+      presence_change: () => changeWords(frame.body, frame.joined_count, frame.joined,
+                                         frame.left_count, frame.left),
       gap: () => gapWords(...String(frame.body).split('-'), frame.data, !('topic' in frame)),
       drain: () => drainWords(Number(frame.body) / 1000),
       error: () => `${frame.data}: ${frame.body}`,
@@ -73,6 +75,11 @@ function protoJsonEvent(kind, value) {
     case 'presence':
       event.body = presenceWords(value.sessions ?? '0', value.users);
       break;
+    case 'presenceChange':
+      event.kind = 'presence_change';
+      event.body = changeWords(value.sessions ?? '0', value.joinedCount, value.joined,
+                               value.leftCount, value.left);
+      break;
     case 'gap':
       event.body = gapWords(value.first, value.last, value.reason, value.mailbox);
       break;
@@ -99,6 +106,14 @@ function presenceWords(sessions, users = []) {
   const one = Number(sessions) === 1;
   return `${sessions} session${one ? ' follows' : 's follow'}` +
       (users.length ? `: ${users.join(', ')}` : '');
+}
+
+// Of a crowd there are no names.
+function changeWords(sessions, joinedCount = 0, joined = [], leftCount = 0, left = []) {
+  const named = (count, did, users) => Number(count) === 0 ? [] :
+      [`${count} ${did}` + (users.length ? `: ${users.join(', ')}` : '')];
+  return [...named(joinedCount, 'came', joined), ...named(leftCount, 'went', left),
+          presenceWords(sessions)].join('; ');
 }
 
 function drainWords(seconds) {

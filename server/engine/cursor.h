@@ -39,7 +39,8 @@ class Cursor {
   //
   enum class State : uint8_t {
     kStarting,   // the feed cannot be read yet: its home shard has not answered
-    kHeld,       // the client's first frame may yet move it (SessionOptions::expect_hello)
+    kHeld,       // the client's first frame may yet move it (SessionOptions::expect_hello); or it
+                 // follows changes of presence, and what these change is yet to be told
     kReplaying,  // before the oldest event of its feed: reads slices of older ones (Replay)
     kLive,       // reads the feed
   };
@@ -51,6 +52,8 @@ class Cursor {
     v1::GapReason reason = v1::GAP_REASON_UNSPECIFIED;
     std::vector<std::string> ack_ids;  // answered when the cursor has its place
     bool hold = false;                 // kHeld before kLive
+    // Who is there was asked for, with this number (Following::AskForSnapshot). 0: it was not.
+    uint64_t snapshot_ticket = 0;
   };
 
   // A copy of older events in the session's encoding, made for those that resume (SliceQueue). At
@@ -80,13 +83,14 @@ class Cursor {
 
   // Null: nothing is left to be done.
   Start* start_work() { return starting_.get(); }
+  bool awaits_snapshot() const { return starting_ != nullptr && starting_->snapshot_ticket != 0; }
   size_t waiting_acks() const { return starting_ == nullptr ? 0 : starting_->ack_ids.size(); }
   Start& EnsureStart();
   void FinishStart() { starting_.reset(); }
 
   // From kStarting: the feed can be read. After its head, kLive.
   void BeginAfter(uint64_t head);
-  // Right after BeginAfter: kHeld.
+  // From kLive: kHeld.
   void Hold();
   // From kHeld: kLive.
   void LetGo();
@@ -139,6 +143,9 @@ class Cursor {
 
   // --- The outlet's.
   bool ready = false;  // in the list of those that have something to send
+
+  // --- Following's.
+  bool watched = false;  // another cursor follows who comes to this topic and goes
 
   // --- The feed's.
   Feed* feed = nullptr;

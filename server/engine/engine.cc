@@ -8,6 +8,7 @@
 #include "server/base/name_hash.h"
 #include "server/engine/gate.h"
 #include "server/engine/local_bus.h"
+#include "server/engine/presence_log.h"
 
 namespace crier {
 namespace {
@@ -111,6 +112,8 @@ std::optional<Refusal> Engine::History(Shard& from, std::string topic, uint64_t 
 }
 
 size_t Engine::HomeIndexOf(std::string_view name) const {
+  // What is recorded of a topic is at home where the topic is.
+  if (IsPresenceLog(name)) name = TopicOf(name);
   // Not the bits that tables look at.
   return shards_.size() == 1 ? 0 : (HashName(name) >> 40) % shards_.size();
 }

@@ -28,7 +28,7 @@ void Feed::Start(const FeedStart& start) {
   home_log_ = start.home_log;
   if (home_log_ == nullptr) replica_.Apply(start.snapshot);
   follower_count_ = start.follower_count;
-  follower_count_->fetch_add(followers_.size(), std::memory_order_relaxed);
+  follower_count_->sessions += followers_.size();
   handed_through_ = reported_through = last_pass_head_ = log().head();
 }
 
@@ -36,7 +36,7 @@ void Feed::AddFollower(Cursor* cursor) {
   cursor->feed = this;
   cursor->follower_index = static_cast<uint32_t>(followers_.size());
   followers_.push_back(cursor);
-  if (started()) follower_count_->fetch_add(1, std::memory_order_relaxed);
+  if (started()) ++follower_count_->sessions;
 }
 
 void Feed::RemoveFollower(Cursor* cursor) {
@@ -46,7 +46,7 @@ void Feed::RemoveFollower(Cursor* cursor) {
   last->follower_index = cursor->follower_index;
   followers_.pop_back();
   cursor->feed = nullptr;
-  if (started()) follower_count_->fetch_sub(1, std::memory_order_relaxed);
+  if (started()) --follower_count_->sessions;
 }
 
 uint64_t Feed::BeginPass() {

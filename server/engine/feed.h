@@ -22,7 +22,13 @@ namespace crier {
 class FeedTable;
 
 // How many sessions follow a topic, on all shards and in all encodings. Thread-safe.
-using FollowerCount = std::atomic<uint64_t>;
+struct FollowerCount {
+  std::atomic<uint64_t> sessions{0};
+  // Somebody is told of changes: the topic's home wants to know of each. Who changes the number
+  // looks here afterwards, and who sets this looks at the number afterwards, so that one of the two
+  // sees the other.
+  std::atomic<bool> watched{false};
+};
 
 // What a feed needs to start, from its topic's home shard.
 struct FeedStart {
@@ -49,6 +55,8 @@ class Feed {
 
   // False until the home shard has answered; then nothing below may be read.
   bool started() const { return follower_count_ != nullptr; }
+  // The topic's home wants to know of sessions that begin or cease to follow, whosever they are.
+  bool watched() const { return started() && follower_count_->watched; }
   void Start(const FeedStart& start);
 
   // For a replica: the log has moved.

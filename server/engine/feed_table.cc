@@ -34,11 +34,10 @@ Feed* FeedTable::Find(std::string_view topic, const Encoding* encoding) {
 Feed* FeedTable::Of(std::string_view topic, const Encoding* encoding) {
   assert(shard_.IsCurrent());
   if (Feed* feed = Find(topic, encoding)) return feed;
-  Feed* feed =
-      feeds_[topic]
-          .emplace_back(std::make_unique<Feed>(std::string(topic), encoding,
-                                               shard_.options().topic_log, ++last_ticket_, this))
-          .get();
+  Feed* feed = feeds_[topic]
+                   .emplace_back(std::make_unique<Feed>(
+                       std::string(topic), encoding, shard_.options().topic_log, NewTicket(), this))
+                   .get();
   shard_.memory().Add(MemoryKind::kSessions, MemoryOf(*feed));
   const size_t home = shard_.engine().HomeIndexOf(topic);
   if (home == shard_.index()) {
@@ -55,6 +54,11 @@ void FeedTable::Start(std::string_view topic, const Encoding* encoding, uint64_t
   // The feed that asked may be gone, and another may have asked since.
   if (feed == nullptr || feed->ticket() != ticket) return;
   feed->Start(start);
+  // Only now are its followers counted.
+  if (feed->watched()) {
+    shard_.mail().Send(shard_.engine().HomeIndexOf(topic),
+                       FollowerMail{feed->topic(), {}, /*here=*/true});
+  }
   for (Cursor* follower : feed->followers()) follower->session().following().Begin(follower);
 }
 

@@ -38,6 +38,8 @@ class FeedTable {
   void GiveBack(Feed* feed);
   // True where the topic is followed here already, in whichever encoding.
   bool Has(std::string_view topic) const { return feeds_.contains(topic); }
+  // Never the same twice.
+  uint64_t NewTicket() { return ++last_ticket_; }
 
   // --- For the flush.
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/engine/engine.h"
+#include "server/engine/presence_log.h"
 #include "server/engine/session.h"
 #include "server/engine/shard.h"
 
@@ -59,6 +60,7 @@ void Following::Unfollow(std::string_view topic, std::string_view ack_id) {
   const auto found = topics_.find(topic);
   if (found != topics_.end()) {
     Cursor* cursor = found->second.get();
+    if (cursor->watched) Unwatch(topic);
     // What still waits for its place is answered first, with the place that there is.
     if (cursor->start_work() != nullptr) Answer(cursor);
     position.epoch = cursor->feed->epoch();
@@ -80,28 +82,108 @@ void Following::Leave() {
 }
 
 void Following::Attach(Cursor* cursor, std::string_view topic) {
-  shard().feeds().Of(topic, session().outlet().encoding())->AddFollower(cursor);
-  TellFollower(topic, /*here=*/true);
+  Feed* feed = shard().feeds().Of(topic, session().outlet().encoding());
+  feed->AddFollower(cursor);
+  TellFollower(*feed, /*here=*/true);
 }
 
 void Following::Detach(Cursor* cursor) {
   Feed* feed = cursor->feed;
   session().outlet().Remove(cursor);
-  TellFollower(feed->topic(), /*here=*/false);
   feed->RemoveFollower(cursor);
+  TellFollower(*feed, /*here=*/false);
   shard().feeds().GiveBack(feed);
 }
 
-void Following::TellFollower(std::string_view topic, bool here) {
-  if (session().user_id().empty()) return;
-  shard().mail().Send(shard().engine().HomeIndexOf(topic),
-                      FollowerMail{std::string(topic), session().user_id(), here});
+void Following::TellFollower(const Feed& feed, bool here) {
+  // Sessions of nobody are counted by the feeds; the topic's home asks only for watchers.
+  if (session().user_id().empty() && !feed.watched()) return;
+  if (IsPresenceLog(feed.topic())) return;
+  shard().mail().Send(shard().engine().HomeIndexOf(feed.topic()),
+                      FollowerMail{feed.topic(), session().user_id(), here});
 }
 
 void Following::TellUser() {
   if (empty_topic_.feed == nullptr) return;  // Open does
-  TellFollower("", /*here=*/true);
-  for (const auto& [topic, cursor] : topics_) TellFollower(topic, /*here=*/true);
+  TellFollower(*empty_topic_.feed, /*here=*/true);
+  for (const auto& [topic, cursor] : topics_) TellFollower(*cursor->feed, /*here=*/true);
+}
+
+// --- Presence.
+
+void Following::Watch(std::string_view topic, v1::SlowConsumerPolicy policy) {
+  FindMutable(topic)->watched = true;
+  const std::string log = PresenceLogOf(topic);
+  if (Cursor* cursor = FindMutable(log)) {
+    // Else Begin asks.
+    if (cursor->state() != Cursor::State::kStarting) AskForSnapshot(cursor);
+    return;
+  }
+  auto& made = topics_[log];
+  made = std::make_unique<Cursor>(&session(), policy);
+  Cursor* cursor = made.get();
+  shard().memory().Add(MemoryKind::kSessions, MemoryOf(log));
+  // Changes mean something once it is told what they change.
+  cursor->EnsureStart().hold = true;
+  Attach(cursor, log);
+  Begin(cursor);
+}
+
+void Following::Unwatch(std::string_view topic) {
+  const std::string log = PresenceLogOf(topic);
+  const auto found = topics_.find(log);
+  if (found == topics_.end()) return;
+  if (Cursor* followed = FindMutable(topic)) followed->watched = false;
+  Detach(found->second.get());
+  shard().memory().Add(MemoryKind::kSessions, -MemoryOf(log));
+  topics_.erase(found);
+}
+
+void Following::AskForSnapshot(Cursor* cursor) {
+  if (cursor->awaits_snapshot()) return;
+  const SnapshotAsker asker{.session = session().ref(), .ticket = shard().feeds().NewTicket()};
+  cursor->EnsureStart().snapshot_ticket = asker.ticket;
+  session().Await(Session::kSnapshotBytes);
+  const std::string& log = cursor->feed->topic();
+  const size_t home = shard().engine().HomeIndexOf(log);
+  // Where this is the home, the answer may come at once.
+  shard().mail().Send(home, SnapshotAskedMail{std::string(TopicOf(log)), asker});
+  shard().mail().SlowDown(home, session().ref());
+}
+
+void Following::AskForSnapshotLater(const Cursor& cursor) {
+  shard().Post([&shard = shard(), id = session().id(), log = cursor.feed->topic()] {
+    Session* asking = shard.sessions().Find(id);
+    if (asking == nullptr) return;
+    if (Cursor* still = asking->following().FindMutable(log)) {
+      asking->following().AskForSnapshot(still);
+    }
+  });
+}
+
+void Following::OnSnapshot(const SnapshotMail& mail) {
+  session().Await(-Session::kSnapshotBytes);
+  if (mail.event == nullptr) return;
+  const v1::Presence& presence = mail.event->presence();
+  Cursor* cursor = FindMutable(PresenceLogOf(presence.topic()));
+  // It may have ceased to watch, and begun again.
+  if (cursor == nullptr || !cursor->awaits_snapshot() ||
+      cursor->start_work()->snapshot_ticket != mail.asker.ticket) {
+    return;
+  }
+  // Its feed was started by mail before this.
+  assert(cursor->state() != Cursor::State::kStarting);
+  cursor->FinishStart();
+  session().Answer(*mail.event, shard().clock().Now());
+  if (cursor->state() == Cursor::State::kHeld) cursor->LetGo();
+  // What it has not read of earlier changes is in the snapshot. The mailbox is read first, so the
+  // snapshot comes before what follows it.
+  if (cursor->next() < presence.version()) {
+    session().outlet().Remove(cursor);
+    cursor->feed->Release(cursor);
+    cursor->SkipTo(presence.version(), v1::GAP_REASON_UNSPECIFIED);
+  }
+  if (cursor->HasMore(cursor->feed->log())) session().MarkReady(cursor);
 }
 
 // --- Places.
@@ -114,6 +196,7 @@ void Following::Begin(Cursor* cursor) {
   } else if (cursor->start_work() != nullptr && cursor->start_work()->hold) {
     cursor->Hold();
     if (cursor->waiting_acks() == 0) cursor->FinishStart();
+    if (IsPresenceLog(cursor->feed->topic())) AskForSnapshot(cursor);
   } else {
     HasPlace(cursor);
   }
@@ -196,7 +279,23 @@ void Following::Answer(Cursor* cursor) {
 std::vector<std::string> Following::Topics() const {
   std::vector<std::string> topics;
   topics.reserve(topics_.size());
-  for (const auto& [topic, cursor] : topics_) topics.push_back(topic);
+  for (const auto& [topic, cursor] : topics_) {
+    if (!IsPresenceLog(topic)) topics.push_back(topic);
+  }
+  return topics;
+}
+
+size_t Following::topic_count() const {
+  return static_cast<size_t>(std::count_if(topics_.begin(), topics_.end(), [](const auto& entry) {
+    return !IsPresenceLog(entry.first);
+  }));
+}
+
+std::vector<std::string> Following::WatchedTopics() const {
+  std::vector<std::string> topics;
+  for (const auto& [topic, cursor] : topics_) {
+    if (IsPresenceLog(topic)) topics.emplace_back(TopicOf(topic));
+  }
   return topics;
 }
 

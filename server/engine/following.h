@@ -45,10 +45,26 @@ class Following {
   // All of them, for good.
   void Leave();
 
+  // Is told who comes to the topic and who goes, and first who is there: at once where it is not on
+  // its way, each time that this is called. REQUIRES: the topic is followed. A topic that is
+  // watched counts twice against the limit on topics.
+  void Watch(std::string_view topic, v1::SlowConsumerPolicy policy);
+  // No more of that. Nothing, where the topic is not watched.
+  void Unwatch(std::string_view topic);
+  bool Watches(std::string_view topic) const {
+    const Cursor* cursor = Find(topic);
+    return cursor != nullptr && cursor->watched;
+  }
+
   bool Follows(std::string_view topic) const { return Find(topic) != nullptr; }
+  // Against the limit.
   size_t count() const { return topics_.size(); }
+  // How many Topics() returns.
+  size_t topic_count() const;
   // Without the empty one.
   std::vector<std::string> Topics() const;
+  // Those of which it is told who comes.
+  std::vector<std::string> WatchedTopics() const;
   // Null: the topic is not followed.
   const Cursor* Find(std::string_view topic) const;
   Cursor& empty_topic() { return empty_topic_; }
@@ -64,6 +80,10 @@ class Following {
   void OnSlice(const SliceMail& mail);
   // Asks for the cursor's next slice.
   void AskForSlice(Cursor* cursor);
+  // Who follows a topic that is watched, as it was asked for.
+  void OnSnapshot(const SnapshotMail& mail);
+  // The cursor missed changes of presence: asks for who is there, once the session's turn is over.
+  void AskForSnapshotLater(const Cursor& cursor);
 
  private:
   Session& session() const { return empty_topic_.session(); }
@@ -71,7 +91,8 @@ class Following {
   Cursor* FindMutable(std::string_view topic);
   void Attach(Cursor* cursor, std::string_view topic);
   void Detach(Cursor* cursor);
-  void TellFollower(std::string_view topic, bool here);
+  void TellFollower(const Feed& feed, bool here);
+  void AskForSnapshot(Cursor* cursor);
   static int64_t MemoryOf(std::string_view topic);
 
   void ApplyResume(Cursor* cursor);

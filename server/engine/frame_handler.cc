@@ -245,25 +245,31 @@ void FrameHandler::HandleHello(const v1::Hello& hello) {
 }
 
 void FrameHandler::HandleSubscribe(const v1::Subscribe& subscribe) {
+  const std::string& topic = subscribe.topic();
   if (session_.access() != nullptr) {
-    if (auto no = CheckSubscribe(session_.access()->grant, subscribe.topic())) {
-      return Refuse(*no, subscribe.id());
+    const Grant& grant = session_.access()->grant;
+    if (auto no = CheckSubscribe(grant, topic)) return Refuse(*no, subscribe.id());
+    if (subscribe.presence()) {
+      if (auto no = CheckPresence(grant, topic)) return Refuse(*no, subscribe.id());
     }
   }
   Following& following = session_.following();
-  if (!following.Follows(subscribe.topic())) {
+  const bool watches = following.Watches(topic);
+  const size_t more = (following.Follows(topic) ? 0 : 1) + (subscribe.presence() && !watches);
+  if (more > 0) {
     const size_t most = shard().options().max_topics_per_session;
-    if (following.count() >= most) {
+    if (following.count() + more > most) {
       return Refuse(Outcome::kTooManyTopics,
-                    absl::StrCat("this session follows ", most,
-                                 " topics, and no more are allowed; unsubscribe from one first"),
+                    absl::StrCat("this session may follow ", most,
+                                 " topics (one with presence counts as two), and this would be "
+                                 "more; unsubscribe from one first"),
                     subscribe.id());
     }
     if (!shard().topics().MakeRoom() || shard().engine().followed_topics().full()) {
       return Refuse(Outcome::kOverloaded, Info(Outcome::kOverloaded).text, subscribe.id());
     }
   }
-  const Cursor* cursor = following.Find(subscribe.topic());
+  const Cursor* cursor = following.Find(topic);
   if (cursor != nullptr && cursor->waiting_acks() >= kMostWaitingAcks) {
     return Refuse(Outcome::kOverloaded,
                   "too many subscribes of this topic wait for their ack; send more once they came",
@@ -271,8 +277,13 @@ void FrameHandler::HandleSubscribe(const v1::Subscribe& subscribe) {
   }
   v1::SlowConsumerPolicy policy = subscribe.slow_consumer_policy();
   if (policy == v1::SLOW_CONSUMER_POLICY_UNSPECIFIED) policy = session_.policy();
-  following.Follow(subscribe.topic(), policy,
-                   subscribe.has_resume() ? &subscribe.resume() : nullptr, subscribe.id());
+  following.Follow(topic, policy, subscribe.has_resume() ? &subscribe.resume() : nullptr,
+                   subscribe.id());
+  if (subscribe.presence()) {
+    following.Watch(topic, policy);
+  } else if (watches) {
+    following.Unwatch(topic);
+  }
 }
 
 void FrameHandler::HandlePresence(const v1::PresenceQuery& query) {

@@ -17,6 +17,9 @@ struct Weigh {
   // The event is shared by all who get it; each is told of the whole.
   size_t operator()(const DeliverMail& mail) const { return BytesOf(mail.event->message()); }
   size_t operator()(const PresenceMail& mail) const { return mail.event->ByteSizeLong(); }
+  size_t operator()(const SnapshotMail& mail) const {
+    return mail.event == nullptr ? 0 : mail.event->ByteSizeLong();
+  }
   size_t operator()(const HistoryMail& mail) const {
     return mail.range.events.size() * sizeof(HistoryRange::Run);
   }

@@ -14,6 +14,7 @@
 #include "server/engine/event_log.h"
 #include "server/engine/feed.h"
 #include "server/engine/history.h"
+#include "server/engine/presence_tracker.h"
 
 namespace crier {
 
@@ -105,7 +106,8 @@ struct UserMail {
   uint64_t session;
   bool here;
 };
-// A session of this user follows a topic from now on, or does no more; to the topic's home.
+// A session of this user follows a topic from now on, or does no more; to the topic's home. Without
+// a user: the number of sessions has changed, which only a topic that is watched wants to know.
 struct FollowerMail {
   std::string topic;
   std::string user;
@@ -122,6 +124,17 @@ struct PresenceMail {
   std::shared_ptr<const v1::Event> event;
 };
 
+// Who is there, for a session that is told of changes (PresenceDesk)? And the answer; without an
+// event, where nobody watches any more.
+struct SnapshotAskedMail {
+  std::string topic;
+  SnapshotAsker asker;
+};
+struct SnapshotMail {
+  SnapshotAsker asker;
+  std::shared_ptr<const v1::Event> event;
+};
+
 // --- Of the post itself.
 
 // So many bytes of mail that came from you were dealt with.
@@ -129,10 +142,11 @@ struct CreditMail {
   size_t bytes;
 };
 
-using Mail = std::variant<PublishMail, PublishedMail, DeliverMail, HoldMail, FollowMail,
-                          FollowedMail, UnfollowMail, LogMovedMail, HandedMail, SliceAskedMail,
-                          SliceMail, HistoryAskedMail, HistoryMail, UserMail, FollowerMail,
-                          PresenceAskedMail, PresenceMail, CreditMail>;
+using Mail =
+    std::variant<PublishMail, PublishedMail, DeliverMail, HoldMail, FollowMail, FollowedMail,
+                 UnfollowMail, LogMovedMail, HandedMail, SliceAskedMail, SliceMail,
+                 HistoryAskedMail, HistoryMail, UserMail, FollowerMail, PresenceAskedMail,
+                 PresenceMail, SnapshotAskedMail, SnapshotMail, CreditMail>;
 
 // About how much memory it holds while it is on its way, in bytes.
 size_t BytesOf(const Mail& mail);

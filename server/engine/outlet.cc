@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/engine/feed.h"
+#include "server/engine/presence_log.h"
 
 namespace crier {
 namespace {
@@ -138,6 +139,7 @@ void Outlet::AddRuns(Cursor* cursor, size_t budget) {
 }
 
 void Outlet::SkipWhatIsGone() {
+  context_->loan->hungry.clear();
   if (notes_ != nullptr) return;
   Counter& skipped = context_->metrics->events_skipped[kSlow];
   if (mailbox_.lagging()) {
@@ -149,13 +151,21 @@ void Outlet::SkipWhatIsGone() {
     skipped.Add(mailbox_.SkipToTail());
     NoteGap(gap);
   }
-  for (Cursor* cursor : ready_) {
-    const uint64_t tail = cursor->feed->log().tail();
-    if (!cursor->lags(cursor->feed->log())) continue;
-    const SkippedRange range = cursor->SkipTo(tail, v1::SLOW_CONSUMER);
+  const auto held = std::remove_if(ready_.begin(), ready_.end(), [&](Cursor* cursor) {
+    const EventLog& log = cursor->feed->log();
+    if (!cursor->lags(log)) return false;
+    const SkippedRange range = cursor->SkipTo(log.tail(), v1::SLOW_CONSUMER);
     skipped.Add(range.count());
     NoteGap(GapOf(*cursor, range));
-  }
+    if (!IsPresenceLog(cursor->feed->topic())) return false;
+    // Without those changes, further ones mean nothing.
+    cursor->feed->Release(cursor);
+    cursor->Hold();
+    cursor->ready = false;
+    context_->loan->hungry.push_back(cursor);
+    return true;
+  });
+  ready_.erase(held, ready_.end());
 }
 
 std::string_view Outlet::Take(size_t bytes) {
@@ -258,7 +268,8 @@ void Outlet::Account() {
 
 v1::Gap GapOf(const Cursor& cursor, const SkippedRange& range) {
   v1::Gap gap;
-  gap.set_topic(cursor.feed->topic());
+  gap.set_topic(std::string(TopicOf(cursor.feed->topic())));
+  gap.set_presence(IsPresenceLog(cursor.feed->topic()));
   gap.set_epoch(cursor.feed->epoch());
   gap.set_first(range.first);
   gap.set_last(range.last);

@@ -48,7 +48,7 @@ struct Loan {
   size_t bytes = 0;
   std::string cut_bytes;        // the rest of a cut event, where its own memory may be gone
   std::string encoded;          // scratch, for one event on its way into a mailbox
-  std::vector<Cursor*> hungry;  // after Take: cursors that want their next slice
+  std::vector<Cursor*> hungry;  // Outlet::hungry
   size_t lent_in_turns = 0;     // bytes lent since the shard's turns began
   uint64_t samples = 0;
 };
@@ -95,7 +95,7 @@ class Outlet {
   // `mailbox_closes`.
   bool Overrun(bool mailbox_closes) const;
   // Moves every cursor that a log's tail has passed to the tail, with a gap; where gaps wait to be
-  // sent already, later.
+  // sent already, later. A cursor of a log of presence is held there, and is then hungry().
   void SkipWhatIsGone();
   // What comes next, at most about `budget` bytes of it (one event always fits). Empty: nothing.
   // What is behind a tail is not in it.
@@ -104,7 +104,7 @@ class Outlet {
   // returns the rest of that event, valid as long as a Slice. The event counts as delivered.
   // REQUIRES: nothing else was done with this outlet since that Peek.
   std::string_view Take(size_t bytes);
-  // After Take: cursors that want their next slice.
+  // After Take: cursors that want their next slice. After SkipWhatIsGone: that want a snapshot.
   const std::vector<Cursor*>& hungry() const { return context_->loan->hungry; }
   // Takes nothing for now, or no more: no pass waits for its cursors.
   void ReleasePasses();

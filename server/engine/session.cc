@@ -106,6 +106,12 @@ void Session::NarrowFollowing(bool followed_empty_topic) {
       input_.Refuse(refusal->outcome, refusal->message, {});
     }
   }
+  for (const std::string& topic : following_.WatchedTopics()) {
+    if (auto refusal = CheckPresence(access_->grant, topic)) {
+      following_.Unwatch(topic);
+      Refuse(refusal->outcome, refusal->message);
+    }
+  }
 }
 
 void Session::RefuseUser() {
@@ -300,6 +306,7 @@ std::span<const Slice> Session::Peek(size_t budget) {
       return {};
     }
     outlet_.SkipWhatIsGone();
+    for (const Cursor* cursor : outlet_.hungry()) following_.AskForSnapshotLater(*cursor);
   }
   return outlet_.Peek(budget);
 }

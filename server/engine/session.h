@@ -183,6 +183,9 @@ class Session : public ReadyHook {
   // What the answer to a question about presence is counted as while it is on its way: there may be
   // a thousand names in it.
   static constexpr int64_t kPresenceBytes = 8 << 10;
+  // The same of a snapshot (PresenceDesk): one may take a second, and those of one topic share one
+  // event. So a session may ask for as many as it can watch topics, and goes on being read.
+  static constexpr int64_t kSnapshotBytes = 1 << 10;
 
   // What became of a publish of this session.
   void OnPublished(const PublishReply& reply, const PublishResult& result);

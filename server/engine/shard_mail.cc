@@ -88,6 +88,13 @@ class Shard::MailReader {
     session->Await(-Session::kPresenceBytes);
   }
 
+  void operator()(SnapshotAskedMail& mail) {
+    shard_.topics().presence().AskForSnapshot(mail.topic, mail.asker);
+  }
+  void operator()(SnapshotMail& mail) {
+    if (Session* session = Find(mail.asker.session.id)) session->following().OnSnapshot(mail);
+  }
+
   void operator()(CreditMail& mail) { shard_.mail().Credit(from_, mail.bytes); }
 
  private:

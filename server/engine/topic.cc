@@ -5,7 +5,10 @@
 #include <utility>
 
 #include "server/engine/engine.h"
+#include "server/engine/presence_log.h"
+#include "server/engine/presence_tracker.h"
 #include "server/engine/shard.h"
+#include "server/engine/topic_users.h"
 
 namespace crier {
 namespace {
@@ -37,13 +40,12 @@ struct Topic::Followed {
     const Encoding* encoding;
   };
   std::vector<Reader> readers;
-  const std::shared_ptr<FollowerCount> follower_count = std::make_shared<FollowerCount>(0);
+  const std::shared_ptr<FollowerCount> follower_count = std::make_shared<FollowerCount>();
   HandedTracker handed;
   uint64_t untold = 0;  // events since the feeds were told last
   HeldSessions held;
-  // Sessions by user, of those that have one.
-  StringMap<uint32_t> users;
-  size_t user_bytes = 0;
+  TopicUsers users;
+  std::unique_ptr<PresenceTracker> presence;  // while somebody watches
 };
 
 Topic::Topic(Shard* home, std::string name, uint64_t epoch)
@@ -52,14 +54,14 @@ Topic::Topic(Shard* home, std::string name, uint64_t epoch)
       name_(std::move(name)),
       epoch_(epoch),
       canonical_(home->options().topic_log) {
-  home_->metrics().topics.Add(1);
+  if (!IsPresenceLog(name_)) home_->metrics().topics.Add(1);
   Account();
 }
 
 Topic::~Topic() {
   home_->memory().Add(MemoryKind::kLogs, -static_cast<int64_t>(accounted_logs_));
   home_->memory().Add(MemoryKind::kTopics, -static_cast<int64_t>(accounted_rest_));
-  home_->metrics().topics.Add(-1);
+  if (!IsPresenceLog(name_)) home_->metrics().topics.Add(-1);
 }
 
 PublishResult Topic::Publish(Publication* publication) {
@@ -82,7 +84,7 @@ PublishResult Topic::Publish(Publication* publication) {
       Append(&encoded->log, *encoded->encoding, event, received_at);
     }
     followed_->handed.Published(offset, received_at, now);
-    result.recipients = followed_->follower_count->load(std::memory_order_relaxed);
+    result.recipients = followed_->follower_count->sessions.load();
     if (Congested()) followed_->held.Hold(home_, publication->reply.session);
     // Before the tail can pass a cursor that keeps up.
     if (++followed_->untold >= home_->options().topic_log.events / 4 ||
@@ -111,10 +113,12 @@ void Topic::Encode(const Encoding& encoding, const v1::Event& event, std::string
   if (out->size() > before) return;
   v1::Event instead;
   v1::Gap& gap = *instead.mutable_gap();
-  gap.set_topic(name_);
+  gap.set_topic(std::string(TopicOf(name_)));
+  gap.set_presence(IsPresenceLog(name_));
   gap.set_epoch(epoch_);
-  gap.set_first(event.message().offset());
-  gap.set_last(event.message().offset());
+  // A change of presence is always the newest.
+  gap.set_first(event.has_message() ? event.message().offset() : canonical_.head());
+  gap.set_last(gap.first());
   gap.set_reason(v1::UNENCODABLE);
   encoding.Append(instead, out);
   assert(out->size() > before);
@@ -167,7 +171,10 @@ void Topic::RemoveFeed(size_t shard, const Encoding* encoding) {
     std::erase_if(followed_->logs,
                   [&](const auto& encoded) { return encoded->encoding == encoding; });
   }
-  if (followed_->readers.empty()) followed_.reset();
+  if (followed_->readers.empty()) {
+    Unwatch();
+    followed_.reset();
+  }
   Account();
 }
 
@@ -255,32 +262,60 @@ void Topic::DropSlices() {
 
 // --- Presence.
 
-void Topic::AddFollower(const std::string& user) {
+void Topic::SetFollower(const std::string& user, bool here) {
   if (followed_ == nullptr) return;
-  if (++followed_->users[user] == 1) followed_->user_bytes += user.size();
+  TopicUsers& users = followed_->users;
+  const bool changed = !user.empty() && (here ? users.Add(user) : users.Remove(user));
+  if (PresenceTracker* const tracker = presence()) {
+    if (changed) tracker->Change(user, here);
+    home_->topics().presence().Changed(tracker);
+  }
   Account();
 }
 
-void Topic::RemoveFollower(const std::string& user) {
-  if (followed_ == nullptr) return;
-  const auto found = followed_->users.find(user);
-  if (found == followed_->users.end() || --found->second > 0) return;
-  followed_->user_bytes -= user.size();
-  followed_->users.erase(found);
+void Topic::Watch() {
+  if (followed_ == nullptr || followed_->presence != nullptr) return;
+  // Before the number is looked at (FollowerCount).
+  followed_->follower_count->watched = true;
+  followed_->presence = std::make_unique<PresenceTracker>(this);
+  Account();
+}
+
+void Topic::Unwatch() {
+  if (presence() == nullptr) return;
+  followed_->follower_count->watched = false;
+  const std::unique_ptr<PresenceTracker> tracker = std::move(followed_->presence);
+  Account();
+  for (const auto& asker : tracker->TakeWaiting()) home_->topics().presence().Refuse(asker);
+}
+
+PresenceTracker* Topic::presence() const {
+  return followed_ == nullptr ? nullptr : followed_->presence.get();
+}
+
+size_t Topic::users() const { return followed_ == nullptr ? 0 : followed_->users.count(); }
+
+void Topic::AppendChange(const v1::Event& change) {
+  // Runs on: home shard thread
+  assert(home_->IsCurrent() && IsPresenceLog(name_) && followed_ != nullptr);
+  const TimePoint now = home_->clock().Now();
+  Append(&canonical_, CanonicalEncoding(), change, now);
+  for (const auto& encoded : followed_->logs) {
+    Append(&encoded->log, *encoded->encoding, change, now);
+  }
+  MarkDirty();
+  last_used = now;
   Account();
 }
 
 uint64_t Topic::followers() const {
-  return followed_ == nullptr ? 0 : followed_->follower_count->load(std::memory_order_relaxed);
+  return followed_ == nullptr ? 0 : followed_->follower_count->sessions.load();
 }
 
 void Topic::DescribePresence(size_t most, v1::Presence* presence) const {
   if (followed_ == nullptr) return;
-  presence->set_sessions(followed_->follower_count->load(std::memory_order_relaxed));
-  for (const auto& [user, sessions] : followed_->users) {
-    if (static_cast<size_t>(presence->users_size()) == most) break;
-    presence->add_users(user);
-  }
+  presence->set_sessions(followed_->follower_count->sessions.load());
+  followed_->users.Describe(most, presence);
 }
 
 // --- Giving way.
@@ -338,11 +373,11 @@ size_t Topic::MemoryOfLogs() const {
 }
 
 size_t Topic::MemoryOfRest() const {
-  constexpr size_t kOfUser = 2 * (sizeof(std::pair<std::string, uint32_t>) + 1);
   size_t memory = sizeof(Topic) + kTableSlot + name_.size();
   if (followed_ != nullptr) {
-    memory += sizeof(Followed) + followed_->logs.size() * sizeof(EncodedLog) +
-              followed_->users.size() * kOfUser + followed_->user_bytes;
+    memory +=
+        sizeof(Followed) + followed_->logs.size() * sizeof(EncodedLog) + followed_->users.memory();
+    if (followed_->presence != nullptr) memory += followed_->presence->memory();
   }
   return memory;
 }

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "crier/v1/message.pb.h"
-#include "server/base/string_map.h"
 #include "server/engine/bus.h"
 #include "server/engine/encoding.h"
 #include "server/engine/event_log.h"
@@ -21,6 +20,7 @@
 
 namespace crier {
 
+class PresenceTracker;
 class Shard;
 
 // Links a topic into one of its store's lists: by use, and by when it is looked at next.
@@ -84,10 +84,22 @@ class Topic : public TopicHook<UseTag>, public TopicHook<DueTag> {
 
   // --- Presence.
 
-  void AddFollower(const std::string& user);
-  void RemoveFollower(const std::string& user);
+  // A session of this user follows from now on, or does no more. Without a user: only the number of
+  // sessions has changed.
+  void SetFollower(const std::string& user, bool here);
   // How many sessions follow, and of which users: at most `most` of these.
   void DescribePresence(size_t most, v1::Presence* presence) const;
+  // How many users these sessions have.
+  size_t users() const;
+
+  // Begins, and ends, to collect what changes. REQUIRES for Watch: followed().
+  void Watch();
+  void Unwatch();
+  // Null: nobody watches.
+  PresenceTracker* presence() const;
+
+  // For a log of presence: appends an event about the topic.
+  void AppendChange(const v1::Event& change);
 
   // --- Giving way.
 
@@ -97,6 +109,9 @@ class Topic : public TopicHook<UseTag>, public TopicHook<DueTag> {
   void Shrink();
   // When there is something to expire, or where there is nothing, when the topic was used last.
   TimePoint oldest() const;
+
+  // Tells the meter how much the topic keeps.
+  void Account();
 
   // --- The store's.
   TimePoint last_used;
@@ -115,8 +130,6 @@ class Topic : public TopicHook<UseTag>, public TopicHook<DueTag> {
   bool Congested() const;
   void ReleaseHeld();
   void MarkDirty();
-  // Tells the meter how much the topic keeps.
-  void Account();
   size_t MemoryOfLogs() const;
   size_t MemoryOfRest() const;
 

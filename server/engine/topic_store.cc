@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "server/engine/engine.h"
+#include "server/engine/presence_log.h"
 #include "server/engine/shard.h"
 
 namespace crier {
@@ -27,7 +28,10 @@ int64_t SecondOf(TimePoint time) {
 }  // namespace
 
 TopicStore::TopicStore(Shard* shard)
-    : shard_(*shard), second_(SecondOf(shard->clock().Now())), epoch_(shard->engine().NewEpoch()) {}
+    : shard_(*shard),
+      second_(SecondOf(shard->clock().Now())),
+      presence_(shard),
+      epoch_(shard->engine().NewEpoch()) {}
 
 TopicStore::~TopicStore() {
   for (Table& table : tables_) {
@@ -143,6 +147,10 @@ FeedStart TopicStore::AddFeed(std::string_view name, size_t shard, const Encodin
   if (!topic->followed()) shard_.engine().followed_topics().Add(1);
   FeedStart start = topic->AddFeed(shard, encoding);
   Used(topic);
+  if (IsPresenceLog(name)) {
+    // Who watches a topic follows it too, and began with that.
+    if (Topic* watched = Find(TopicOf(name))) watched->Watch();
+  }
   return start;
 }
 
@@ -152,7 +160,11 @@ void TopicStore::RemoveFeed(std::string_view name, size_t shard, const Encoding*
   topic->RemoveFeed(shard, encoding);
   if (topic->followed()) return;
   shard_.engine().followed_topics().Add(-1);
-  if (topic->canonical().head() == 0) {
+  if (IsPresenceLog(name)) {
+    if (Topic* watched = Find(TopicOf(name))) watched->Unwatch();
+    // Nobody goes on from a place in it.
+    Forget(topic);
+  } else if (topic->canonical().head() == 0) {
     // Nothing was ever published to it: the next one of this name is the same.
     Forget(topic);
   } else {
@@ -166,13 +178,14 @@ void TopicStore::Handed(std::string_view name, size_t shard, const Encoding* enc
 }
 
 void TopicStore::SetFollower(const FollowerMail& mail) {
-  Topic* topic = Find(mail.topic);
-  if (topic == nullptr) return;
-  if (mail.here) {
-    topic->AddFollower(mail.user);
-  } else {
-    topic->RemoveFollower(mail.user);
-  }
+  if (Topic* topic = Find(mail.topic)) topic->SetFollower(mail.user, mail.here);
+}
+
+void TopicStore::AppendChange(Topic* log, const v1::Event& change) {
+  const bool was_empty = log->canonical().tail() > log->canonical().head();
+  log->AppendChange(change);
+  if (was_empty) LookNext(log);
+  Used(log);
 }
 
 void TopicStore::MarkMoved(Topic* topic) {
@@ -284,6 +297,7 @@ void TopicStore::Tick(TimePoint now) {
     due_.splice(due_.end(), slot);
   }
   ExpireSome(now);
+  presence_.Tick(now);
   for (size_t i = 0; i < kMostGivingWayPerTick && shard_.memory().near_limit(); ++i) {
     if (!GiveWay()) break;
   }

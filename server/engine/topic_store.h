@@ -16,6 +16,7 @@
 #include "server/base/name_hash.h"
 #include "server/engine/history.h"
 #include "server/engine/mail.h"
+#include "server/engine/presence_desk.h"
 #include "server/engine/topic.h"
 
 namespace crier {
@@ -38,9 +39,10 @@ class TopicStore {
   // OVERLOADED where the topic would be a new one and there may be no more.
   PublishResult Publish(Publication* publication);
   HistoryRange History(const HistoryQuestion& question);
-  // Some topics, for walks, in the order of what Page::next counts: those behind `after`, about
-  // `most` of them or fewer. No topic is passed over that is there all the time. It looks at a
-  // sixty-fourth of the shard's table, and at no topic that it does not return.
+  // Some topics, logs of presence among them, for walks, in the order of what Page::next counts:
+  // those behind `after`, about `most` of them or fewer. No topic is passed over that is there all
+  // the time. It looks at a sixty-fourth of the shard's table, and at no topic that it does not
+  // return.
   struct Page {
     std::vector<const Topic*> topics;
     uint64_t next = 0;  // the next page is behind this
@@ -56,6 +58,11 @@ class TopicStore {
   void RemoveFeed(std::string_view name, size_t shard, const Encoding* encoding);
   void Handed(std::string_view name, size_t shard, const Encoding* encoding, uint64_t through);
   void SetFollower(const FollowerMail& mail);
+
+  // --- Presence. A topic's log of presence (presence_log.h) is followed as a topic is.
+
+  PresenceDesk& presence() { return presence_; }
+  void AppendChange(Topic* log, const v1::Event& change);
 
   // The topic's logs have moved: its feeds are told in the next flush.
   void MarkMoved(Topic* topic);
@@ -140,6 +147,7 @@ class TopicStore {
     SliceAskedMail question;
   };
   std::deque<AskedSlice> asked_slices_;
+  PresenceDesk presence_;
 
   // Of topics that are made now. A new one once a topic is forgotten that had events: it may come
   // back, and must not pass for the one it was.

@@ -19,10 +19,16 @@ std::vector<v1::ClientFrame> FramesOf(v1::SubscribeRequest request) {
   std::vector<v1::ClientFrame> frames;
   frames.reserve(1 + static_cast<size_t>(request.topics_size()));
   v1::Hello& hello = *frames.emplace_back().mutable_hello();
+  if (request.presence()) {
+    // A hello has no word for it.
+    for (const v1::ResumePoint& point : request.resume()) request.add_topics(point.topic());
+  }
   hello.mutable_resume()->Swap(request.mutable_resume());
   hello.set_slow_consumer_policy(request.slow_consumer_policy());
   for (std::string& topic : *request.mutable_topics()) {
-    frames.emplace_back().mutable_subscribe()->set_topic(std::move(topic));
+    v1::Subscribe& subscribe = *frames.emplace_back().mutable_subscribe();
+    subscribe.set_topic(std::move(topic));
+    subscribe.set_presence(request.presence());
   }
   return frames;
 }

@@ -122,6 +122,18 @@ class SendTest : public ::testing::TestWithParam<std::string> {
   CrierdProcess crierd_{{"--shards=3"}};
 };
 
+TEST_P(SendTest, ListenTellsWhoIsThere) {
+  ASSERT_TRUE(crierd_.ready());
+  const auto listen = [this](std::vector<std::string> more) {
+    more.insert(more.begin(), {"listen", Server(), "--user=ann", "--presence", "--count=1"});
+    const Result result = RunTool(more);
+    EXPECT_EQ(result.exit_code, kOk) << result.err;
+    return result.out;
+  };
+  EXPECT_THAT(listen({"--topic=news"}), HasSubstr("1 sessions follow topic news: ann\n"));
+  EXPECT_THAT(listen({}), HasSubstr("1 sessions follow the common topic: ann\n"));
+}
+
 TEST_P(SendTest, DoesNotCountItself) {
   ASSERT_TRUE(crierd_.ready());
   for (int i = 1; i <= 10; ++i) {

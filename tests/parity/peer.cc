@@ -66,6 +66,8 @@ class ModelPeer final : public Peer {
   Ending WaitForEnd() override { return EndingOf(client_.socket().ReadClose()); }
   int CodeOf(const OutcomeInfo& info) const override { return info.repeated_close_code; }
   WebSocketClient* socket() override { return &client_.socket(); }
+  void Leave() override { client_.socket().CloseNicely(); }
+  void Break() override { client_.socket().Reset(); }
 
  private:
   ModelClient client_;
@@ -96,6 +98,8 @@ class GrpcPeer final : public Peer {
             .pushback_ms = stream_->Trailer("grpc-retry-pushback-ms")};
   }
   int CodeOf(const OutcomeInfo& info) const override { return info.grpc_status; }
+  void Leave() override { stream_->Cancel(); }
+  void Break() override { stream_->Cancel(); }
 
  private:
   GrpcClient client_;

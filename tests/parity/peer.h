@@ -58,6 +58,11 @@ class Peer {
   // direct message's time), an error's words, and the receiver's own name (`to`), which the plain
   // dialect leaves out. The test fails if none comes.
   virtual v1::Event Next() = 0;
+  // Ends the session, as a client does that is done.
+  virtual void Leave() = 0;
+  // Ends it with a reset: of its connection, or by gRPC, whose library does not do that, of its
+  // stream.
+  virtual void Break() = 0;
   // Waits for the end of the session.
   virtual Ending WaitForEnd() = 0;
   // What that should be.

@@ -49,8 +49,27 @@ void FillGap(const json::object& object, v1::Gap* gap) {
   EXPECT_TRUE(v1::GapReason_Parse(Text(object, "data"), &reason));
   gap->set_reason(reason);
   gap->set_mailbox(!object.contains("topic"));
+  gap->set_presence(object.contains("presence") && object.at("presence").as_bool());
   gap->set_topic(Text(object, "topic"));
   gap->set_epoch(Number(object, "epoch"));
+}
+
+void FillUsers(const json::object& object, std::string_view key,
+               google::protobuf::RepeatedPtrField<std::string>* users) {
+  for (const json::value& user : object.at(key).as_array()) {
+    users->Add(std::string(user.as_string()));
+  }
+}
+
+void FillChange(const json::object& object, v1::PresenceChange* change) {
+  change->set_topic(Text(object, "topic"));
+  change->set_sessions(std::stoull(Text(object, "body")));
+  FillUsers(object, "joined", change->mutable_joined());
+  FillUsers(object, "left", change->mutable_left());
+  change->set_joined_count(Number(object, "joined_count"));
+  change->set_left_count(Number(object, "left_count"));
+  change->set_user_count(Number(object, "user_count"));
+  change->set_version(Number(object, "version"));
 }
 
 class PlainPeer final : public Peer {
@@ -82,6 +101,8 @@ class PlainPeer final : public Peer {
   Ending WaitForEnd() override { return EndingOf(client_.ReadClose()); }
   int CodeOf(const OutcomeInfo& info) const override { return info.repeated_close_code; }
   WebSocketClient* socket() override { return &client_; }
+  void Leave() override { client_.CloseNicely(); }
+  void Break() override { client_.Reset(); }
 
  private:
   WebSocketClient client_;
@@ -119,9 +140,11 @@ v1::Event EventOfPlainText(std::string_view text) {
     presence.set_topic(Text(object, "topic"));
     presence.set_id(Text(object, "id"));
     presence.set_sessions(std::stoull(Text(object, "body")));
-    for (const json::value& user : object.at("users").as_array()) {
-      presence.add_users(std::string(user.as_string()));
-    }
+    FillUsers(object, "users", presence.mutable_users());
+    presence.set_version(Number(object, "version"));
+    presence.set_user_count(Number(object, "user_count"));
+  } else if (action == "presence_change") {
+    FillChange(object, event.mutable_presence_change());
   } else {
     ADD_FAILURE() << "not of the plain dialect: " << text;
   }
@@ -148,6 +171,7 @@ std::string PlainTextOf(const v1::ClientFrame& frame) {
     object["action_type"] = "subscribe";
     object["topic"] = frame.subscribe().topic();
     set("id", frame.subscribe().id());
+    if (frame.subscribe().presence()) object["presence"] = true;
     if (frame.subscribe().has_resume()) {
       object["epoch"] = frame.subscribe().resume().epoch();
       object["offset"] = frame.subscribe().resume().offset();

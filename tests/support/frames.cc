@@ -36,6 +36,12 @@ v1::ClientFrame Subscribe(std::string_view topic, std::string_view id) {
   return frame;
 }
 
+v1::ClientFrame Watch(std::string_view topic, std::string_view id) {
+  v1::ClientFrame frame = Subscribe(topic, id);
+  frame.mutable_subscribe()->set_presence(true);
+  return frame;
+}
+
 v1::ClientFrame SubscribeFrom(const v1::ResumePoint& point, std::string_view id) {
   v1::ClientFrame frame = Subscribe(point.topic(), id);
   *frame.mutable_subscribe()->mutable_resume() = point;

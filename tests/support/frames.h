@@ -13,6 +13,8 @@ v1::Message Direct(std::string_view body, std::string_view to = "", std::string_
 v1::Message Broadcast(std::string_view body, std::string_view topic = "", std::string_view id = "");
 v1::ClientFrame AsFrame(v1::Message message);
 v1::ClientFrame Subscribe(std::string_view topic, std::string_view id = "");
+// Subscribe, and be told who comes and goes.
+v1::ClientFrame Watch(std::string_view topic, std::string_view id = "");
 v1::ClientFrame SubscribeFrom(const v1::ResumePoint& point, std::string_view id = "");
 v1::ClientFrame Unsubscribe(std::string_view topic, std::string_view id = "");
 v1::ClientFrame Ping(std::string_view id);

@@ -70,6 +70,18 @@ TEST(PlainDialectTest, ReadsWhatAServerSends) {
   EXPECT_EQ(event.presence().users_size(), 2);
   event =
       DecodePlain(
+          R"({"user_id":null,"action_type":"presence_change","body":"4","data":null,"topic":"t","joined":["a","b"],"left":["c"],"joined_count":2,"left_count":1,"user_count":3,"version":7})")
+          .value();
+  EXPECT_EQ(event.ShortDebugString(),
+            R"(presence_change { topic: "t" joined: "a" joined: "b" left: "c" joined_count: 2 )"
+            R"(left_count: 1 sessions: 4 user_count: 3 version: 7 })");
+  event =
+      DecodePlain(
+          R"({"user_id":null,"action_type":"gap","body":"1-2","data":"SLOW_CONSUMER","topic":"t","epoch":5,"presence":true})")
+          .value();
+  EXPECT_TRUE(event.gap().presence());
+  event =
+      DecodePlain(
           R"({"user_id":null,"action_type":"error","body":"why","data":"NO_RECIPIENT","id":"i"})")
           .value();
   EXPECT_EQ(event.error().outcome(), "NO_RECIPIENT");

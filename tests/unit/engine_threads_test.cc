@@ -6,6 +6,7 @@
 #include <atomic>
 #include <future>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,47 @@ class Counter : public Transport {
   Session* session = nullptr;
   uint64_t last_offset = 0;
   std::atomic<uint64_t> received{0};
+};
+
+// Applies what it is told of who comes and goes; lives on one shard's thread.
+class Watcher : public Transport {
+ public:
+  static constexpr size_t kWatchers = 3;
+
+  void Wake() override {
+    while (true) {
+      std::string bytes;
+      for (const Slice& slice : session->Peek(4096)) bytes.append(slice.data, slice.size);
+      if (bytes.empty()) return;
+      session->Take(bytes.size());
+      v1::ServerFrame frame;
+      ASSERT_TRUE(frame.ParseFromString(bytes));
+      for (const v1::Event& event : frame.events()) {
+        if (event.has_presence()) {
+          users = {event.presence().users().begin(), event.presence().users().end()};
+          version = event.presence().version();
+          sessions = event.presence().sessions();
+        } else if (event.has_presence_change()) {
+          const v1::PresenceChange& change = event.presence_change();
+          EXPECT_EQ(change.version(), ++version);
+          for (const std::string& user : change.joined()) EXPECT_TRUE(users.insert(user).second);
+          for (const std::string& user : change.left()) EXPECT_EQ(users.erase(user), 1u);
+          EXPECT_EQ(change.user_count(), users.size());
+          sessions = change.sessions();
+        }
+        alone = sessions == kWatchers && users.size() == kWatchers;
+      }
+    }
+  }
+  void Close(Outcome, std::string_view) override {}
+  void PauseReading() override {}
+  void ResumeReading() override {}
+
+  Session* session = nullptr;
+  std::set<std::string> users;
+  uint64_t version = 0;
+  uint64_t sessions = 0;
+  std::atomic<bool> alone{false};  // only watchers are there
 };
 
 class ThreadsTest : public testing::Test {
@@ -155,6 +197,57 @@ TEST_F(ThreadsTest, SubscribersComeAndGoWhileOthersPublish) {
   }
   stop = true;
   publisher.join();
+}
+
+TEST_F(ThreadsTest, WatchersSeeNoGhostsOfThoseWhoComeAndGoEverywhere) {
+  const auto open = [&](Transport* transport, size_t shard, const std::string& user,
+                        bool presence) {
+    SessionOptions options;
+    options.encoding = &CanonicalEncoding();
+    options.transport = transport;
+    options.user_id = std::get<UserId>(UserId::Admit(user));
+    Session* session = engine_->shard(shard).OpenSession(options);
+    v1::ClientFrame frame;
+    frame.mutable_subscribe()->set_topic("t");
+    frame.mutable_subscribe()->set_presence(presence);
+    session->Handle(std::move(frame), engine_->shard(shard).ArrivalNow());
+    return session;
+  };
+  Watcher watchers[kShards];
+  for (size_t shard = 0; shard < kShards; ++shard) {
+    On(shard, [&, shard] {
+      Watcher& watcher = watchers[shard];
+      watcher.session = open(&watcher, shard, "watcher" + std::to_string(shard), true);
+    });
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  // Long enough for several events.
+  for (size_t round = 0; std::chrono::steady_clock::now() - begin < std::chrono::seconds(3);
+       ++round) {
+    constexpr size_t kOthers = 6;
+    Counter others[kOthers];
+    for (size_t i = 0; i < kOthers; ++i) {
+      // Some of them twice, and some without a user.
+      const std::string user = i % 3 == 0 ? "" : "user" + std::to_string((round + i / 2) % 20);
+      On(i % kShards, [&] { others[i].session = open(&others[i], i % kShards, user, i == 1); });
+    }
+    for (size_t i = 0; i < kOthers; ++i) {
+      On(i % kShards, [&] { others[i].session->End(Outcome::kOk); });
+    }
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  for (size_t shard = 0; shard < kShards; ++shard) {
+    while (!watchers[shard].alone && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+  }
+  for (size_t shard = 0; shard < kShards; ++shard) {
+    On(shard, [&] {
+      EXPECT_THAT(watchers[shard].users, testing::ElementsAre("watcher0", "watcher1", "watcher2"));
+      EXPECT_EQ(watchers[shard].sessions, kShards);
+      watchers[shard].session->End(Outcome::kOk);
+    });
+  }
 }
 
 }  // namespace

@@ -243,6 +243,9 @@ TEST(PlainJsonBadInputTest, ToResumeTakesBothNumbers) {
       {subscribe(R"("epoch":null,"offset":1)"), R"("epoch" is null)"},
       {subscribe(R"("epoch":18446744073709551616,"offset":1)"), R"("epoch" is an integer out of)"},
       {subscribe(R"("epoch":1,"offset":{})"), R"("offset" is an object)"},
+      {subscribe(R"("presence":"true")"), R"("presence" is a string; it has to be true or false)"},
+      {subscribe(R"("presence":1)"), R"("presence" is an integer)"},
+      {subscribe(R"("presence":null)"), R"("presence" is null)"},
   });
 }
 

@@ -132,6 +132,16 @@ TEST(PlainJsonDecodeTest, TopicFramesNameTheSessionsUser) {
   }
 }
 
+TEST(PlainJsonDecodeTest, SubscribeAsksForPresence) {
+  EXPECT_EQ(Decoded(R"({"action_type":"subscribe","topic":"t","presence":true})"),
+            R"(subscribe { topic: "t" presence: true })");
+  EXPECT_EQ(Decoded(R"({"action_type":"subscribe","topic":"t","presence":false})"),
+            R"(subscribe { topic: "t" })");
+  // It means nothing elsewhere.
+  EXPECT_EQ(Decoded(R"({"action_type":"unsubscribe","topic":"t","presence":7})"),
+            R"(unsubscribe { topic: "t" })");
+}
+
 TEST(PlainJsonDecodeTest, SubscribeResumesFromEpochAndOffset) {
   EXPECT_EQ(Decoded(R"({"action_type":"subscribe","topic":"t","epoch":18446744073709551615,)"
                     R"("offset":12})"),

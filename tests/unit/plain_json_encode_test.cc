@@ -119,6 +119,32 @@ TEST(PlainJsonEncodeTest, PresenceCountsSessionsAndListsUsers) {
             R"({"user_id":null,"action_type":"presence","body":"0","data":null,"users":[]})");
 }
 
+TEST(PlainJsonEncodeTest, PresenceThatChangesFollowHasAVersion) {
+  EXPECT_EQ(
+      Encoded(R"(presence { topic: "news" sessions: 3 users: "7" version: 5 user_count: 1 })"),
+      R"({"user_id":null,"action_type":"presence","body":"3","data":null,"topic":"news",)"
+      R"("users":["7"],"user_count":1,"version":5})");
+}
+
+TEST(PlainJsonEncodeTest, PresenceChangeNamesWhoCameAndWhoWent) {
+  EXPECT_EQ(Encoded(R"(presence_change { topic: "news" joined: "7" joined: "\"8" left: "9" )"
+                    R"(joined_count: 2 left_count: 1 sessions: 6 user_count: 4 version: 2 })"),
+            R"({"user_id":null,"action_type":"presence_change","body":"6","data":null,)"
+            R"("topic":"news","joined":["7","\"8"],"left":["9"],"joined_count":2,"left_count":1,)"
+            R"("user_count":4,"version":2})");
+  EXPECT_EQ(
+      Encoded(R"(presence_change { joined_count: 200 sessions: 200 version: 3 })"),
+      R"({"user_id":null,"action_type":"presence_change","body":"200","data":null,)"
+      R"("joined":[],"left":[],"joined_count":200,"left_count":0,"user_count":0,"version":3})");
+}
+
+TEST(PlainJsonEncodeTest, AGapInPresenceIsMarked) {
+  EXPECT_EQ(Encoded(R"(gap { topic: "t" epoch: 5 first: 1 last: 2 reason: SLOW_CONSUMER )"
+                    R"(presence: true })"),
+            R"({"user_id":null,"action_type":"gap","body":"1-2","data":"SLOW_CONSUMER",)"
+            R"("topic":"t","epoch":5,"presence":true})");
+}
+
 TEST(PlainJsonEncodeTest, WhatTheDialectHasNoFormForIsLeftOut) {
   EXPECT_EQ(Encoded(R"(welcome { session_id: "s" })"), "");
   EXPECT_EQ(Encoded(R"(pong { id: "x" })"), "");
