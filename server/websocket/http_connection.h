@@ -115,7 +115,9 @@ class HttpConnection final : public PolledConnection, private Socket::Owner {
   bool has_answered_ = false;
   std::string input_;  // what has come and was not read yet
   std::optional<Parser> parser_;
-  std::string output_;  // from sent_ on, it waits to be sent
+  size_t header_bytes_ = 0;   // of the request that is read or answered
+  MemoryShare input_memory_;  // of both
+  std::string output_;        // from sent_ on, it waits to be sent
   size_t sent_ = 0;
   MemoryShare output_memory_;
   std::unique_ptr<PendingCall> call_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "server/base/outcome.h"
 #include "server/console/console_page.h"
@@ -303,6 +304,33 @@ TEST_F(WebSocketHttpTest, AHeaderHasALimit) {
                        "\r\n\r\n"),
               StartsWith("HTTP/1.1 431"));
   EXPECT_THAT(Exchange("GET /" + std::string(20'000, 'a')), StartsWith("HTTP/1.1 431"));
+}
+
+TEST_F(WebSocketHttpTest, HeadersThatDoNotEndAreCounted) {
+  shards = 1;
+  engine_options.memory_budget = 100 << 10;
+  Start();
+  const auto kept = [&] {
+    return Sum([](const ShardMetrics& metrics) {
+      return metrics.memory[static_cast<size_t>(MemoryKind::kInput)].value();
+    });
+  };
+  std::vector<WebSocketClient> clients;
+  // Some of it is read as fields, and the rest waits for the end of its line.
+  const std::string field = "Cookie: " + std::string(3000, 'c');
+  for (int i = 0; i < 40; ++i) {
+    clients.emplace_back(address()).SendRaw("GET / HTTP/1.1\r\nHost: localhost\r\n" + field +
+                                            "\r\n" + field);
+  }
+  ASSERT_TRUE(clients.back().ReadResponseHeader());
+  EXPECT_EQ(clients.back().status(), 503);
+  EXPECT_THAT(clients.back().ReadBody(), HasSubstr("memory"));
+  EXPECT_GT(kept(), 50 << 10);
+  // The budget is exact to within a step (MemoryMeter), and each step may be overdrawn by a header.
+  EXPECT_LT(kept(), 140 << 10);
+  EXPECT_THAT(Get("/healthcheck"), StartsWith("HTTP/1.1 200"));
+  clients.clear();
+  EXPECT_TRUE(Eventually([&] { return kept() == 0; }));
 }
 
 TEST_F(WebSocketHttpTest, ASlowRequestRunsOutOfTime) {
