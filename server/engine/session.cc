@@ -109,7 +109,7 @@ void Session::NarrowFollowing(bool followed_empty_topic) {
   for (const std::string& topic : following_.WatchedTopics()) {
     if (auto refusal = CheckPresence(access_->grant, topic)) {
       following_.Unwatch(topic);
-      Refuse(refusal->outcome, refusal->message);
+      input_.Refuse(refusal->outcome, refusal->message, {});
     }
   }
 }
