@@ -132,7 +132,7 @@ TEST_P(MemoryTest, WhereNothingCanGiveWayWhoKeepsUpStillGetsAllItsAnswers) {
   for (int i = 0; i < 10; ++i) {
     v1::ClientFrame frame;
     frame.mutable_ping()->set_id(std::to_string(i));
-    alice->session().Handle(frame, alice->session().shard().ArrivalNow());
+    alice->session().Handle(frame, alice->session().shard().ArrivalNow(), 0);
   }
   engine().RunUntilIdle();
   std::vector<std::string> pongs;

@@ -210,7 +210,7 @@ TEST_F(ThreadsTest, WatchersSeeNoGhostsOfThoseWhoComeAndGoEverywhere) {
     v1::ClientFrame frame;
     frame.mutable_subscribe()->set_topic("t");
     frame.mutable_subscribe()->set_presence(presence);
-    session->Handle(std::move(frame), engine_->shard(shard).ArrivalNow());
+    session->Handle(std::move(frame), engine_->shard(shard).ArrivalNow(), 0);
     return session;
   };
   Watcher watchers[kShards];
