@@ -124,8 +124,10 @@ void HttpConnection::ReadRequests(std::string_view input) {
   input_memory_.Set(header_bytes_ + input_.capacity());
   if (phase_ == Phase::kReading && header_bytes_ + input_.size() > kAlwaysHeaderBytes &&
       set_->shard().memory().full()) {
-    return Answer(
-        BadRequestResponse(http::status::service_unavailable, Info(Outcome::kOverloaded).text));
+    input_ = {};
+    parser_.reset();
+    input_memory_.Set(0);
+    Answer(BadRequestResponse(http::status::service_unavailable, Info(Outcome::kOverloaded).text));
   }
   if (phase_ == Phase::kAnswering) {
     socket_->PauseReading();

@@ -25,6 +25,9 @@ class RawCallPeer final : public Peer {
   Ending WaitForEnd() override;
   int CodeOf(const OutcomeInfo& info) const override { return info.grpc_status; }
 
+  void Leave() override { Cancel(); }
+  void Break() override { Drop(); }
+
   void Cancel() { client_.Reset(stream_); }
   void Drop() { client_.Drop(); }
 
