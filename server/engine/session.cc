@@ -300,7 +300,7 @@ std::span<const Slice> Session::Peek(size_t budget) {
   // Runs on: shard thread
   assert(shard_->IsCurrent());
   if (closing()) return {};
-  if (outlet_.lags()) {
+  if (outlet_.lags()) [[unlikely]] {
     if (outlet_.Overrun(policy() == v1::CLOSE)) {
       RequestClose(Outcome::kSlowConsumer, {});
       return {};
