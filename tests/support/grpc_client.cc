@@ -111,8 +111,8 @@ bool GrpcStream::SendBytes(const std::string& bytes) {
 
 bool GrpcStream::CloseSending() {
   if (!Started(kPatience)) return false;
-  call_->WritesDone(reinterpret_cast<void*>(kClose));
-  return Await(kClose).value_or(false);
+  call_->WritesDone(reinterpret_cast<void*>(kHalfClose));
+  return Await(kHalfClose).value_or(false);
 }
 
 bool GrpcStream::Read(std::chrono::milliseconds patience) {

@@ -77,7 +77,7 @@ class GrpcStream {
   size_t events() const { return events_; }
 
  private:
-  enum Tag : intptr_t { kStart = 1, kRead, kWrite, kClose, kFinish };
+  enum Tag : intptr_t { kStart = 1, kRead, kWrite, kHalfClose, kFinish };
   // Waits until the operation is done; nullopt: not in time.
   std::optional<bool> Await(Tag tag, std::chrono::milliseconds patience = kPatience);
   // Waits until the call has left; false: not in time, or it is over.
