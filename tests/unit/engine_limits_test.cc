@@ -316,9 +316,9 @@ TEST_F(LimitsTest, DrainTellsEverySessionAndThenClosesIt) {
 }
 
 TEST_F(LimitsTest, DrainClosesManySessionsBitByBit) {
+  bool done = false;  // which the last client to leave sets
   std::vector<std::unique_ptr<FakeClient>> clients;
   for (int i = 0; i < 1000; ++i) clients.push_back(Join());
-  bool done = false;
   engine().Drain(std::chrono::milliseconds(400), [&] { done = true; });
   engine().RunUntilIdle();
   std::vector<long> closed;
