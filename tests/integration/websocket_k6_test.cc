@@ -6,18 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/sanitized.h"
 #include "tests/support/websocket_fixture.h"
 
 namespace crier::testing {
 namespace {
 
 using ::testing::HasSubstr;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kMallocTells = false;  // the sanitizers' own does not
-#else
-constexpr bool kMallocTells = true;
-#endif
 
 // Of a sleeping virtual user's kernel, so that it is soon full.
 constexpr int kSmallBuffer = 8 << 10;
@@ -55,7 +50,7 @@ TEST_F(WebSocketK6Test, AUserThatSendsAndNeverReadsIsAlive) {
   EXPECT_EQ(LaggingCount(), 1) << "the sleeper's kernel was to be full";
   EXPECT_EQ(ConnectionCount(), 2);
   EXPECT_EQ(EndedCount(Outcome::kIdleTimeout), 0);
-  ASSERT_TRUE(memory_when_full > 0 || !kMallocTells);
+  ASSERT_TRUE(memory_when_full > 0 || kSanitized);
   EXPECT_LT(::mallinfo2().uordblks, memory_when_full + (512 << 10))
       << "what it is owed waits in the topic's log and nowhere else";
 

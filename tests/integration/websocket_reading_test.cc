@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/support/message_deflate.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/websocket_fixture.h"
 
 namespace crier::testing {
@@ -156,12 +157,6 @@ TEST_F(WebSocketReadingTest, ManyCloseAtOnce) {
 }
 
 // --- Clients that send and do not read the answers: nothing more is read of them until they do.
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;  // malloc does not tell how much it gave, and all is slower
-#else
-constexpr bool kSanitized = false;
-#endif
 
 // GetParam: with permessage-deflate.
 class UnreadAnswersTest : public WebSocketServerTest, public ::testing::WithParamInterface<bool> {
