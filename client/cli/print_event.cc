@@ -53,6 +53,11 @@ std::string MessageLine(const v1::Message& message) {
   return line;
 }
 
+// "1 session", "2 sessions".
+std::string Counted(uint64_t count, std::string_view what) {
+  return Concat(count, " ", what, count == 1 ? "" : "s");
+}
+
 // "2 came: ada, bob", or of a crowd the number only.
 std::string Names(uint64_t count, std::string_view did,
                   const google::protobuf::RepeatedPtrField<std::string>& users) {
@@ -69,7 +74,8 @@ std::string ChangeLine(const v1::PresenceChange& change) {
   if (change.left_count() > 0) {
     AppendTo(&line, Names(change.left_count(), "went", change.left()), "; ");
   }
-  AppendTo(&line, change.sessions(), " sessions of ", change.user_count(), " users follow");
+  AppendTo(&line, "now ", Counted(change.sessions(), "session"), " of ",
+           Counted(change.user_count(), "user"));
   return line;
 }
 
@@ -94,7 +100,8 @@ std::string EventLine(const v1::Event& event) {
                     event.gap().presence() ? ", of its changes of presence," : "", " are missing, ",
                     v1::GapReason_Name(event.gap().reason()));
     case v1::Event::kPresence:
-      return Concat(event.presence().sessions(), " sessions follow ",
+      return Concat(Counted(event.presence().sessions(), "session"),
+                    event.presence().sessions() == 1 ? " follows " : " follow ",
                     TopicName(event.presence().topic()), ": ",
                     Printable(absl::StrJoin(event.presence().users(), ", ")));
     case v1::Event::kPresenceChange:

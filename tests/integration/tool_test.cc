@@ -130,8 +130,8 @@ TEST_P(SendTest, ListenTellsWhoIsThere) {
     EXPECT_EQ(result.exit_code, kOk) << result.err;
     return result.out;
   };
-  EXPECT_THAT(listen({"--topic=news"}), HasSubstr("1 sessions follow topic news: ann\n"));
-  EXPECT_THAT(listen({}), HasSubstr("1 sessions follow the common topic: ann\n"));
+  EXPECT_THAT(listen({"--topic=news"}), HasSubstr("1 session follows topic news: ann\n"));
+  EXPECT_THAT(listen({}), HasSubstr("1 session follows the common topic: ann\n"));
 }
 
 TEST_P(SendTest, DoesNotCountItself) {
