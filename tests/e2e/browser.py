@@ -31,17 +31,28 @@ class Browser:
     def __init__(self, *arguments):
         self.arguments = arguments
 
-    def __enter__(self):
-        self.profile = tempfile.mkdtemp()
+    def start_driver(self):
+        """Its port; None: it has ended."""
         self.driver = subprocess.Popen(
             ["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
         for line in self.driver.stdout:
             match = re.search(r"started successfully on port (\d+)", line)
             if match:
+                return match[1]
+        self.driver.stdout.close()
+        self.driver.wait()
+        return None
+
+    def __enter__(self):
+        self.profile = tempfile.mkdtemp()
+        # It takes a free port of IPv4 and then wants the same of IPv6, which may be somebody's.
+        for _ in range(5):
+            port = self.start_driver()
+            if port is not None:
                 break
         else:
             raise AssertionError("chromedriver did not start")
-        self.address = f"http://127.0.0.1:{match[1]}"
+        self.address = f"http://127.0.0.1:{port}"
         options = {"args": [*ARGUMENTS, *self.arguments, f"--user-data-dir={self.profile}"],
                    "binary": shutil.which("chromium")}
         session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": {
