@@ -57,6 +57,8 @@ constexpr std::array<OutcomeInfo, kOutcomeCount> kTable = {{
      4410, 4410, Advice::kNone, "disconnected by an administrator"},
     {Outcome::kOverloaded, "OVERLOADED", "overloaded", kGrpcResourceExhausted, 0, 1013,
      Advice::kRetryAfterSlot, "the server's memory for messages is used up; try again later"},
+    {Outcome::kUnavailable, "UNAVAILABLE", "unavailable", kGrpcUnavailable, 0, 0,
+     Advice::kRetryWithSameId, "the cluster does not answer; send it again, with the same id"},
     {Outcome::kConnectionLost, "CONNECTION_LOST", "connection_lost", kGrpcUnavailable, 1001, 1001,
      Advice::kRetryNow, "the connection broke"},
     {Outcome::kInternal, "INTERNAL", "internal", kGrpcInternal, 1011, 1011, Advice::kRetryAfterSlot,
@@ -73,6 +75,8 @@ std::string_view AdviceName(Advice advice) {
       return "retry_after_slot";
     case Advice::kRetryWithToken:
       return "retry_with_token";
+    case Advice::kRetryWithSameId:
+      return "retry_with_same_id";
     case Advice::kNone:
     case Advice::kDoNotRetry:
       break;

@@ -32,6 +32,8 @@ enum class Outcome : uint8_t {
   kDisconnectedByAdmin,
   // The memory budget is used up.
   kOverloaded,
+  // What the nodes of a cluster share does not answer.
+  kUnavailable,
   // The connection broke without a close frame from either side.
   kConnectionLost,
   kInternal,
@@ -43,13 +45,14 @@ inline constexpr size_t kOutcomeCount = static_cast<size_t>(Outcome::kInternal) 
 enum class Advice : uint8_t {
   kNone,
   kRetryNow,
-  kRetryAfterSlot,  // after the reconnect slot that the server named
-  kRetryWithToken,  // with a new token
+  kRetryAfterSlot,   // after the reconnect slot that the server named
+  kRetryWithToken,   // with a new token
+  kRetryWithSameId,  // the same message with the same id, which makes it once
   kDoNotRetry,
 };
 
-// As clients see it: "retry_now", "retry_after_slot", "retry_with_token". Empty where the same
-// again would end as it did (kNone, kDoNotRetry).
+// As clients see it: "retry_now", "retry_after_slot", "retry_with_token",
+// "retry_with_same_id". Empty where the same again would end as it did (kNone, kDoNotRetry).
 std::string_view AdviceName(Advice advice);
 
 struct OutcomeInfo {

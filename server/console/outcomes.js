@@ -19,6 +19,7 @@ const kOutcomes = [
   ['IDLE_TIMEOUT', [4409], 'Reconnect now.'],
   ['DISCONNECTED_BY_ADMIN', [4410], 'The administrator\'s message says what to do.'],
   ['OVERLOADED', [1013], 'Try again after a moment.'],
+  ['UNAVAILABLE', [], 'Send it again, with the same id.'],
   ['CONNECTION_LOST', [], 'Reconnect now.'],
   ['INTERNAL', [1011], 'Reconnect after a moment.'],
 ];

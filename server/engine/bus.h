@@ -1,9 +1,15 @@
 // How a publish leaves the shard it came in on: one road for all, on one node and on many.
+//
+// On one node (LocalBus) a topic's home shard gives out its offsets. Where nodes share topics
+// (SharedBus), what they share does, and the home shard of each node repeats it: events come to it
+// with their offsets, in order, and everything behind it is the same.
 #ifndef CRIER_SERVER_ENGINE_BUS_H_
 #define CRIER_SERVER_ENGINE_BUS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "crier/v1/message.pb.h"
@@ -61,12 +67,56 @@ struct Publication {
   PublishReply reply;
 };
 
+class SharedBus;
+
 // Thread-safe in so far as each shard may call it on its own thread.
 class Bus {
  public:
   virtual ~Bus() = default;
   // Answers publication.reply, once. Runs on: the thread of `from`.
   virtual void Publish(Shard& from, Publication publication) = 0;
+  // The shards' threads have ended: lets go of all that refers to the shards. Nothing is asked of
+  // what is shared from then on.
+  virtual void Stop() {}
+  // Null: this node shares nothing.
+  virtual SharedBus* shared() { return nullptr; }
+};
+
+// Events of a topic's past, from what the nodes share.
+struct PastEvents {
+  Outcome outcome = Outcome::kOk;  // or kUnavailable
+  uint64_t epoch = 0;
+  uint64_t tail = 1;  // the oldest offset kept; head + 1: none
+  uint64_t head = 0;
+  // From the offset that was asked for, or from the tail where that is later; one after the other.
+  std::vector<v1::Message> messages;
+};
+// Runs on the thread of the shard that asked.
+using PastDone = absl::AnyInvocable<void(PastEvents)>;
+
+// How much of a topic's past is wanted at once: one event at least, where there is one.
+struct PastLimits {
+  size_t events = 0;
+  size_t bytes = 0;
+};
+
+// What a topic's, or a user's, home shard asks of a bus that nodes share. Runs on: the thread of
+// `home`.
+class SharedBus : public Bus {
+ public:
+  SharedBus* shared() override { return this; }
+
+  // Somebody on this node begins to follow the topic. The answer is TopicStore::Begin; events come
+  // by TopicStore::Append from then on, until Unfollow. Each Follow is followed by one Unfollow.
+  virtual void Follow(Shard& home, const std::string& topic) = 0;
+  // Nobody does any more.
+  virtual void Unfollow(Shard& home, const std::string& topic) = 0;
+  // Answers `done` once. It waits for what is shared to come back, if it is away for a moment.
+  virtual void ReadPast(Shard& home, const std::string& topic, uint64_t from, PastLimits limits,
+                        PastDone done) = 0;
+  // The user's first session on this node has come, or the last one has gone. Messages to the user
+  // come by PublishDesk::Deliver in between.
+  virtual void SetUser(Shard& home, const std::string& user, bool here) = 0;
 };
 
 }  // namespace crier

@@ -17,14 +17,15 @@ constexpr size_t kHistoryEvents = 1000;
 
 }  // namespace
 
-Engine::Engine(const EngineOptions& options, const Clock& clock, Metrics* metrics)
+Engine::Engine(const EngineOptions& options, const Clock& clock, Metrics* metrics,
+               const MakeBus& make_bus)
     : options_(options),
       clock_(clock),
       metrics_(metrics),
       topics_(options.max_topics),
       followed_topics_(options.max_topics),
       memory_(options.memory_budget),
-      bus_(std::make_unique<LocalBus>(this)) {
+      bus_(make_bus ? make_bus(this) : std::make_unique<LocalBus>(this)) {
   assert(options_.shards > 0);
   for (size_t i = 0; i < options_.shards; ++i) {
     shards_.push_back(std::make_unique<Shard>(this, i, &metrics_->shard(i)));
@@ -33,7 +34,10 @@ Engine::Engine(const EngineOptions& options, const Clock& clock, Metrics* metric
   RunUntilIdle();
 }
 
-Engine::~Engine() { Stop(); }
+Engine::~Engine() {
+  Stop();
+  bus_->Stop();
+}
 
 void Engine::Start() {
   assert(threads_.empty());

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,8 +43,11 @@ class LimitedCount {
 
 class Engine {
  public:
+  using MakeBus = std::function<std::unique_ptr<Bus>(Engine*)>;
   // `clock` and `metrics` outlive the engine; `metrics` was made for options.shards shards.
-  Engine(const EngineOptions& options, const Clock& clock, Metrics* metrics);
+  // `make_bus`: null: a LocalBus.
+  Engine(const EngineOptions& options, const Clock& clock, Metrics* metrics,
+         const MakeBus& make_bus = nullptr);
   // Stops first, where it was started.
   ~Engine();
   Engine(const Engine&) = delete;

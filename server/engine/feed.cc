@@ -20,6 +20,7 @@ Feed::Feed(std::string topic, const Encoding* encoding, const LogLimits& limits,
       encoding_(encoding),
       ticket_(ticket),
       table_(table),
+      limits_(limits),
       replica_(limits) {}
 
 void Feed::Start(const FeedStart& start) {
@@ -29,6 +30,19 @@ void Feed::Start(const FeedStart& start) {
   if (home_log_ == nullptr) replica_.Apply(start.snapshot);
   follower_count_ = start.follower_count;
   follower_count_->sessions += followers_.size();
+  handed_through_ = reported_through = last_pass_head_ = log().head();
+}
+
+void Feed::BeginAnew(const FeedStart& start) {
+  assert(started());
+  epoch_ = start.epoch;
+  if (home_log_ == nullptr) {
+    replica_ = EventLog(limits_);
+    replica_.Apply(start.snapshot);
+  }
+  for (Cursor* cursor : followers_) cursor->waited_from = 0;
+  first_pass_ += passes_.size();
+  passes_.clear();
   handed_through_ = reported_through = last_pass_head_ = log().head();
 }
 

@@ -59,6 +59,9 @@ class Feed {
   bool watched() const { return started() && follower_count_->watched; }
   void Start(const FeedStart& start);
 
+  // The log has begun anew: every place in it is to be found again.
+  void BeginAnew(const FeedStart& start);
+
   // For a replica: the log has moved.
   void Apply(const LogDelta& delta) { replica_.Apply(delta); }
 
@@ -106,6 +109,7 @@ class Feed {
   const Encoding* const encoding_;
   const uint64_t ticket_;
   FeedTable* const table_;
+  const LogLimits& limits_;
   EventLog replica_;
   const EventLog* home_log_ = nullptr;
   uint64_t epoch_ = 0;

@@ -41,7 +41,7 @@ Feed* FeedTable::Of(std::string_view topic, const Encoding* encoding) {
   shard_.memory().Add(MemoryKind::kSessions, MemoryOf(*feed));
   const size_t home = shard_.engine().HomeIndexOf(topic);
   if (home == shard_.index()) {
-    feed->Start(shard_.topics().AddFeed(topic, home, encoding));
+    shard_.topics().AddFeed(topic, {home, encoding, feed->ticket()});
   } else {
     shard_.mail().Send(home, FollowMail{feed->topic(), encoding, feed->ticket()});
   }
@@ -60,6 +60,19 @@ void FeedTable::Start(std::string_view topic, const Encoding* encoding, uint64_t
                        FollowerMail{feed->topic(), {}, /*here=*/true});
   }
   for (Cursor* follower : feed->followers()) follower->session().following().Begin(follower);
+}
+
+void FeedTable::BeginAnew(std::string_view topic, const Encoding* encoding, const FeedStart& start,
+                          bool complete) {
+  Feed* feed = Find(topic, encoding);
+  // What was meant for a feed before this one: its own start is still on the way.
+  if (feed == nullptr || !feed->started()) return;
+  const uint64_t epoch_before = complete ? 0 : feed->epoch();
+  feed->BeginAnew(start);
+  for (Cursor* follower : feed->followers()) {
+    follower->session().following().BeginAnew(follower, epoch_before);
+  }
+  MarkMoved(feed);
 }
 
 void FeedTable::GiveBack(Feed* feed) {
@@ -114,9 +127,9 @@ void FeedTable::ReportHanded(Feed* feed) {
   feed->reported_through = through;
   const size_t home = shard_.engine().HomeIndexOf(feed->topic());
   if (home == shard_.index()) {
-    shard_.topics().Handed(feed->topic(), home, feed->encoding(), through);
+    shard_.topics().Handed(home, {feed->topic(), feed->encoding(), feed->epoch(), through});
   } else {
-    shard_.mail().Send(home, HandedMail{feed->topic(), feed->encoding(), through});
+    shard_.mail().Send(home, HandedMail{feed->topic(), feed->encoding(), feed->epoch(), through});
   }
 }
 

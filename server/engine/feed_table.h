@@ -53,6 +53,9 @@ class FeedTable {
   // The answer to Of.
   void Start(std::string_view topic, const Encoding* encoding, uint64_t ticket,
              const FeedStart& start);
+  // The log begins anew (Topic::Begin).
+  void BeginAnew(std::string_view topic, const Encoding* encoding, const FeedStart& start,
+                 bool complete);
   // The log, which is read in place here, has moved.
   void Moved(std::string_view topic, const Encoding* encoding);
   // The same where it is read through a replica.

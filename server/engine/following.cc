@@ -202,6 +202,21 @@ void Following::Begin(Cursor* cursor) {
   }
 }
 
+void Following::BeginAnew(Cursor* cursor, uint64_t epoch_before) {
+  const EventLog& log = cursor->feed->log();
+  v1::ResumePoint place;
+  if (cursor->state() == Cursor::State::kHeld) {
+    // Whose first frame says where it goes on; until then, what is new waits for it.
+    place.set_offset(log.tail() - 1);
+    cursor->MoveTo(place, cursor->feed->epoch(), log);
+    return cursor->Hold();
+  }
+  place.set_epoch(epoch_before);
+  place.set_offset(cursor->next() - 1);
+  cursor->EnsureStart().resume = std::move(place);
+  ApplyResume(cursor);
+}
+
 void Following::ApplyResume(Cursor* cursor) {
   const v1::ResumePoint point = *std::exchange(cursor->start_work()->resume, std::nullopt);
   Feed* feed = cursor->feed;
@@ -210,10 +225,11 @@ void Following::ApplyResume(Cursor* cursor) {
   const bool new_epoch = point.epoch() != feed->epoch() && point.epoch() != 0;
   cursor->start_work()->reason = new_epoch ? v1::NEW_EPOCH : v1::EXPIRED;
   cursor->MoveTo(point, feed->epoch(), feed->log());
-  const bool canonical = session().outlet().encoding() == &CanonicalEncoding();
-  if (cursor->state() == Cursor::State::kReplaying && !canonical) return AskForSlice(cursor);
-  // The canonical log is all that there is.
-  Resumed(cursor, canonical ? feed->log().tail() : cursor->next());
+  // The canonical log is all that there is, on a node that shares nothing.
+  const bool all = session().outlet().encoding() == &CanonicalEncoding() &&
+                   shard().engine().bus().shared() == nullptr;
+  if (cursor->state() == Cursor::State::kReplaying && !all) return AskForSlice(cursor);
+  Resumed(cursor, all ? feed->log().tail() : cursor->next());
   cursor->EndReplayWhereReached(feed->log());
   HasPlace(cursor);
 }

@@ -76,6 +76,9 @@ class Following {
 
   // The cursor's feed can be read.
   void Begin(Cursor* cursor);
+  // The log of the cursor's feed begins anew, and this is where the cursor is to go on, by its own
+  // place in the epoch before. `epoch_before` 0: nothing was missed in between.
+  void BeginAnew(Cursor* cursor, uint64_t epoch_before);
   // The slice that the cursor of this topic asked for.
   void OnSlice(const SliceMail& mail);
   // Asks for the cursor's next slice.

@@ -174,8 +174,12 @@ void FrameHandler::Refuse(Outcome outcome, std::string_view message, std::string
   const TimePoint now = shard().clock().Now();
   session_.Answer(event, now);
 
-  // That nobody is there to receive, or that memory is short, is no fault of the sender's.
-  if (outcome == Outcome::kNoRecipient || outcome == Outcome::kOverloaded) return;
+  // That nobody is there to receive, that memory is short, or that a cluster does not answer, is
+  // no fault of the sender's.
+  if (outcome == Outcome::kNoRecipient || outcome == Outcome::kOverloaded ||
+      outcome == Outcome::kUnavailable) {
+    return;
+  }
   if (now - errors_since_ > options.error_window) {
     errors_ = 0;
     errors_since_ = now;
@@ -209,8 +213,9 @@ bool FrameHandler::AllowControlFrame() {
   return false;
 }
 
-// What is refused takes nothing, and what has no bytes needs none. The message that empties the bucket of bytes may be longer than
-// what is left: else one that is longer than a second's worth could never be sent.
+// What is refused takes nothing, and what has no bytes needs none. The message that empties the
+// bucket of bytes may be longer than what is left: else one that is longer than a second's worth
+// could never be sent.
 bool FrameHandler::TakeRate(TimePoint now, size_t bytes) {
   const auto frames = static_cast<float>(shard().options().max_messages_per_second);
   const auto most = static_cast<float>(shard().options().max_bytes_per_second);

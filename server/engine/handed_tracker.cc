@@ -15,6 +15,12 @@ void HandedTracker::RemoveReader(size_t shard, const Encoding* encoding, TimePoi
   Complete(now);
 }
 
+void HandedTracker::BeginAnew(uint64_t base) {
+  for (Reader& reader : readers_) reader.handed = base;
+  open_.clear();
+  first_open_ = 0;
+}
+
 void HandedTracker::Published(uint64_t offset, TimePoint received_at, TimePoint now) {
   open_.push_back({.offset = offset, .received_at = received_at});
   if (readers_.empty()) Complete(now);

@@ -23,6 +23,9 @@ class HandedTracker {
   void AddReader(size_t shard, const Encoding* encoding, uint64_t head);
   void RemoveReader(size_t shard, const Encoding* encoding, TimePoint now);
 
+  // The log begins anew behind offset `base`: what was not handed over by now is timed no longer.
+  void BeginAnew(uint64_t base);
+
   void Published(uint64_t offset, TimePoint received_at, TimePoint now);
   // That reader has handed over everything up to `offset`.
   void Handed(size_t shard, const Encoding* encoding, uint64_t offset, TimePoint now);

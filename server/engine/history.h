@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "server/base/outcome.h"
 #include "server/engine/chunk.h"
 
 namespace crier {
@@ -20,6 +21,8 @@ struct HistoryRange {
     ChunkPtr chunk;
     std::string_view bytes;  // within the chunk
   };
+  // kUnavailable: what the nodes of a cluster share did not answer, and nothing else is set.
+  Outcome outcome = Outcome::kOk;
   // End to end: entries of `repeated Event events = 1`.
   std::vector<Run> events;
   uint64_t epoch = 0;

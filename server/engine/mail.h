@@ -56,6 +56,13 @@ struct FollowedMail {
   uint64_t ticket;
   FeedStart start;
 };
+// The log begins anew (Topic::Begin).
+struct BegunMail {
+  std::string topic;
+  const Encoding* encoding;
+  FeedStart start;
+  bool complete;
+};
 // Nobody on this shard follows any more.
 struct UnfollowMail {
   std::string topic;
@@ -72,6 +79,7 @@ struct LogMovedMail {
 struct HandedMail {
   std::string topic;
   const Encoding* encoding;
+  uint64_t epoch;
   uint64_t through;
 };
 // Events older than those of an encoding's log, for a session that resumes.
@@ -144,7 +152,7 @@ struct CreditMail {
 
 using Mail =
     std::variant<PublishMail, PublishedMail, DeliverMail, HoldMail, FollowMail, FollowedMail,
-                 UnfollowMail, LogMovedMail, HandedMail, SliceAskedMail, SliceMail,
+                 BegunMail, UnfollowMail, LogMovedMail, HandedMail, SliceAskedMail, SliceMail,
                  HistoryAskedMail, HistoryMail, UserMail, FollowerMail, PresenceAskedMail,
                  PresenceMail, SnapshotAskedMail, SnapshotMail, CreditMail>;
 

@@ -73,6 +73,12 @@ PublishResult PublishDesk::DeliverDirect(Publication* publication) {
   return result;
 }
 
+void PublishDesk::Deliver(Publication publication) {
+  // Runs on: shard thread
+  assert(shard_.IsCurrent());
+  HandOut(&publication, shard_.directory().Find(publication.message.to()));
+}
+
 // To the mailboxes of these sessions, wherever they live. Takes the message.
 void PublishDesk::HandOut(Publication* publication, std::span<const SessionRef> recipients) {
   const TimePoint at = publication->arrival.at;

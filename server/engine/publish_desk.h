@@ -25,6 +25,9 @@ class PublishDesk {
   // REQUIRES: the publication's home is here.
   void Take(Publication publication);
 
+  // From a SharedBus: a message to a user, for the user's sessions on this node.
+  void Deliver(Publication publication);
+
   void Expire(TimePoint now) { ids_.Expire(now); }
 
  private:

@@ -38,12 +38,13 @@ class Shard::MailReader {
   }
 
   void operator()(FollowMail& mail) {
-    FeedStart start = shard_.topics().AddFeed(mail.topic, from_, mail.encoding);
-    shard_.mail().Send(
-        from_, FollowedMail{std::move(mail.topic), mail.encoding, mail.ticket, std::move(start)});
+    shard_.topics().AddFeed(mail.topic, {from_, mail.encoding, mail.ticket});
   }
   void operator()(FollowedMail& mail) {
     shard_.feeds().Start(mail.topic, mail.encoding, mail.ticket, mail.start);
+  }
+  void operator()(BegunMail& mail) {
+    shard_.feeds().BeginAnew(mail.topic, mail.encoding, mail.start, mail.complete);
   }
   void operator()(UnfollowMail& mail) {
     shard_.topics().RemoveFeed(mail.topic, from_, mail.encoding);
@@ -51,25 +52,33 @@ class Shard::MailReader {
   void operator()(LogMovedMail& mail) {
     shard_.feeds().Apply(mail.topic, mail.encoding, mail.epoch, mail.delta);
   }
-  void operator()(HandedMail& mail) {
-    shard_.topics().Handed(mail.topic, from_, mail.encoding, mail.through);
-  }
+  void operator()(HandedMail& mail) { shard_.topics().Handed(from_, mail); }
   void operator()(SliceAskedMail& mail) { shard_.topics().AskForSlice(from_, std::move(mail)); }
   void operator()(SliceMail& mail) {
     if (Session* session = Find(mail.session)) session->following().OnSlice(mail);
   }
 
   void operator()(HistoryAskedMail& mail) {
-    HistoryRange range = shard_.topics().History(mail.question);
-    shard_.mail().Send(from_, HistoryMail{std::move(mail.question.done), std::move(range)});
+    shard_.topics().AskForHistory(from_, std::move(mail.question));
   }
   void operator()(HistoryMail& mail) { mail.done(std::move(mail.range)); }
 
   void operator()(UserMail& mail) {
     const SessionRef ref{.shard = from_, .id = mail.session};
-    if (!mail.here) return shard_.directory().Remove(mail.user, ref);
-    const size_t most = shard_.options().max_sessions_per_user;
-    if (shard_.directory().Add(mail.user, ref, most)) return;
+    Directory& directory = shard_.directory();
+    SharedBus* const bus = shard_.engine().bus().shared();
+    const bool was_here = bus != nullptr && !directory.Find(mail.user).empty();
+    bool added = false;
+    if (!mail.here) {
+      directory.Remove(mail.user, ref);
+    } else {
+      added = directory.Add(mail.user, ref, shard_.options().max_sessions_per_user);
+    }
+    if (bus != nullptr) {
+      const bool is_here = !directory.Find(mail.user).empty();
+      if (is_here != was_here) bus->SetUser(shard_, mail.user, is_here);
+    }
+    if (added || !mail.here) return;
     // Posted, also to this shard: the session may be opening.
     Shard& its = shard_.engine().shard(from_);
     its.Post([&its, id = mail.session] {

@@ -8,45 +8,17 @@
 #include "server/engine/presence_log.h"
 #include "server/engine/presence_tracker.h"
 #include "server/engine/shard.h"
-#include "server/engine/topic_users.h"
+#include "server/engine/topic_followed.h"
 
 namespace crier {
 namespace {
 
-// A slice is a turn's worth of encoding, of the order of 100 us.
-constexpr size_t kSliceBytes = 16 << 10;
-// Of those that resume at about the same place, most get what the first one had encoded.
-constexpr size_t kKeptSlices = 16;
 // The store's table: a pointer and its control byte, at a load of a half.
 constexpr size_t kTableSlot = 2 * (2 * sizeof(void*) + 1);
 // So few events cannot overrun anybody.
 constexpr uint64_t kFewEvents = 64;
 
 }  // namespace
-
-struct Topic::EncodedLog {
-  const Encoding* encoding;
-  EventLog log;
-  std::vector<LogSlice> slices;  // older events than the log's, the newest slice last
-};
-
-// What only a topic has that somebody follows.
-struct Topic::Followed {
-  explicit Followed(Histogram* seconds) : handed(seconds) {}
-
-  std::vector<std::unique_ptr<EncodedLog>> logs;  // besides the canonical one
-  struct Reader {
-    size_t shard;
-    const Encoding* encoding;
-  };
-  std::vector<Reader> readers;
-  const std::shared_ptr<FollowerCount> follower_count = std::make_shared<FollowerCount>();
-  HandedTracker handed;
-  uint64_t untold = 0;  // events since the feeds were told last
-  HeldSessions held;
-  TopicUsers users;
-  std::unique_ptr<PresenceTracker> presence;  // while somebody watches
-};
 
 Topic::Topic(Shard* home, std::string name, uint64_t epoch)
     : last_used(home->clock().Now()),
@@ -125,69 +97,6 @@ void Topic::Encode(const Encoding& encoding, const v1::Event& event, std::string
   home_->metrics().events_skipped[static_cast<size_t>(SkipKind::kUnencodable)].Add();
 }
 
-// --- Feeds.
-
-FeedStart Topic::AddFeed(size_t shard, const Encoding* encoding) {
-  if (followed_ == nullptr) {
-    followed_ = std::make_unique<Followed>(&home_->metrics().ws_broadcast_seconds);
-  }
-  const EventLog* log = &canonical_;
-  if (encoding != &CanonicalEncoding()) {
-    EncodedLog* encoded = Find(encoding);
-    if (encoded == nullptr) {
-      followed_->logs.push_back(std::make_unique<EncodedLog>(
-          EncodedLog{.encoding = encoding,
-                     .log = EventLog(home_->options().topic_log, canonical_.head()),
-                     .slices = {}}));
-      encoded = followed_->logs.back().get();
-    }
-    log = &encoded->log;
-  }
-  followed_->readers.push_back({.shard = shard, .encoding = encoding});
-  followed_->handed.AddReader(shard, encoding, log->head());
-  Account();
-  FeedStart start;
-  start.epoch = epoch_;
-  start.follower_count = followed_->follower_count;
-  if (shard == home_->index()) {
-    start.home_log = log;
-  } else {
-    start.snapshot = log->Snapshot();
-  }
-  return start;
-}
-
-void Topic::RemoveFeed(size_t shard, const Encoding* encoding) {
-  assert(followed_ != nullptr);
-  std::erase_if(followed_->readers, [&](const auto& reader) {
-    return reader.shard == shard && reader.encoding == encoding;
-  });
-  last_used = home_->clock().Now();
-  followed_->handed.RemoveReader(shard, encoding, last_used);
-  ReleaseHeld();
-  const bool still = std::any_of(followed_->readers.begin(), followed_->readers.end(),
-                                 [&](const auto& reader) { return reader.encoding == encoding; });
-  if (!still) {
-    std::erase_if(followed_->logs,
-                  [&](const auto& encoded) { return encoded->encoding == encoding; });
-  }
-  if (followed_->readers.empty()) {
-    Unwatch();
-    followed_.reset();
-  }
-  Account();
-}
-
-void Topic::Handed(size_t shard, const Encoding* encoding, uint64_t offset) {
-  if (followed_ == nullptr) return;
-  followed_->handed.Handed(shard, encoding, offset, home_->clock().Now());
-  ReleaseHeld();
-}
-
-void Topic::ReleaseHeld() {
-  if (!followed_->held.empty() && !Congested()) followed_->held.ReleaseAll(home_);
-}
-
 size_t Topic::average_bytes() const {
   const uint64_t kept = canonical_.head() + 1 - canonical_.tail();
   return kept == 0 ? 0 : canonical_.bytes() / kept;
@@ -198,66 +107,6 @@ bool Topic::Congested() const {
   const uint64_t behind = canonical_.head() - followed_->handed.handed_by_all(canonical_.head());
   if (behind < kFewEvents) return false;
   return behind > limits.events / 2 || behind * average_bytes() > limits.bytes / 2;
-}
-
-void Topic::TellFeeds() {
-  if (followed_ == nullptr) return;
-  followed_->untold = 0;
-  const auto tell = [this](const Encoding* encoding, EventLog* log) {
-    LogDelta delta;
-    bool taken = false;
-    for (const Followed::Reader& reader : followed_->readers) {
-      if (reader.encoding != encoding) continue;
-      if (reader.shard == home_->index()) {
-        home_->feeds().Moved(name_, encoding);
-        continue;
-      }
-      if (!std::exchange(taken, true)) delta = log->TakeDelta();
-      home_->mail().Send(reader.shard, LogMovedMail{name_, encoding, epoch_, delta});
-    }
-  };
-  tell(&CanonicalEncoding(), &canonical_);
-  for (const auto& encoded : followed_->logs) tell(encoded->encoding, &encoded->log);
-}
-
-// --- Slices.
-
-LogSlice Topic::Slice(const Encoding* encoding, uint64_t from) {
-  from = std::max(from, canonical_.tail());
-  if (from > canonical_.head()) return {.chunk = {}, .first = from, .last = from - 1};
-  EncodedLog* encoded = Find(encoding);
-  assert(encoded != nullptr);
-  for (const LogSlice& kept : encoded->slices) {
-    if (kept.first <= from && from <= kept.last) {
-      return {.chunk = kept.chunk, .first = from, .last = kept.last};
-    }
-  }
-  // About as many events as fit; one always does.
-  v1::ServerFrame frame;
-  size_t bytes = 0;
-  LogSlice slice{.chunk = {}, .first = from, .last = from};
-  std::vector<std::string> events;
-  for (uint64_t offset = from; offset <= canonical_.head() && bytes < kSliceBytes; ++offset) {
-    const EventRun run = canonical_.Read(offset, 0);
-    frame.ParseFromArray(run.data, static_cast<int>(run.size));
-    Encode(*encoding, frame.events(0), &events.emplace_back());
-    bytes += events.back().size();
-    slice.last = offset;
-  }
-  slice.chunk = Chunk::Create(from, bytes, events.size(), canonical_.ReceivedAt(from));
-  for (uint64_t offset = from; offset <= slice.last; ++offset) {
-    slice.chunk->TryAppend(events[offset - from], canonical_.ReceivedAt(offset));
-  }
-  if (encoded->slices.size() == kKeptSlices) encoded->slices.erase(encoded->slices.begin());
-  encoded->slices.push_back(slice);
-  Account();
-  return slice;
-}
-
-void Topic::DropSlices() {
-  if (followed_ == nullptr) return;
-  for (const auto& encoded : followed_->logs) encoded->slices = {};
-  Account();
 }
 
 // --- Presence.
@@ -348,8 +197,12 @@ TimePoint Topic::oldest() const {
 }
 
 bool Topic::FollowedIn(const Encoding* encoding) const {
-  return followed_ != nullptr && Find(encoding) != nullptr;
+  if (followed_ == nullptr) return false;
+  return std::any_of(followed_->readers.begin(), followed_->readers.end(),
+                     [&](const TopicReader& reader) { return reader.encoding == encoding; });
 }
+
+bool Topic::begun() const { return followed_ == nullptr || followed_->begun; }
 
 Topic::EncodedLog* Topic::Find(const Encoding* encoding) const {
   for (const auto& encoded : followed_->logs) {
@@ -365,6 +218,7 @@ void Topic::MarkDirty() {
 size_t Topic::MemoryOfLogs() const {
   size_t memory = canonical_.memory();
   if (followed_ == nullptr) return memory;
+  for (const LogSlice& slice : followed_->slices) memory += slice.chunk->memory();
   for (const auto& encoded : followed_->logs) {
     memory += encoded->log.memory();
     for (const LogSlice& slice : encoded->slices) memory += slice.chunk->memory();

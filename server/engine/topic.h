@@ -31,12 +31,22 @@ using TopicHook =
     boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>,
                                      boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
+// The feed of a shard in an encoding, which reads a topic's log. `ticket`: Feed::ticket.
+struct TopicReader {
+  size_t shard = 0;
+  const Encoding* encoding = nullptr;
+  uint64_t ticket = 0;
+};
+
 // Older events in the encoding of who resumes.
 struct LogSlice {
   ChunkPtr chunk;      // null: nothing is kept from `first` on
   uint64_t first = 0;  // what is to be sent next
   uint64_t last = 0;   // the last one in the chunk
 };
+
+// The messages, which follow each other, in one chunk. REQUIRES: there is one at least.
+LogSlice SliceOf(const Encoding& encoding, std::vector<v1::Message> messages, TimePoint now);
 
 // Small while nobody follows it: there may be a million. Runs on: the home shard's thread.
 class Topic : public TopicHook<UseTag>, public TopicHook<DueTag> {
@@ -67,8 +77,18 @@ class Topic : public TopicHook<UseTag>, public TopicHook<DueTag> {
   // --- Feeds.
 
   // A shard begins to follow in this encoding; the log is created with its first follower. Where
-  // the shard is the home itself, the feed reads the log in place.
-  FeedStart AddFeed(size_t shard, const Encoding* encoding);
+  // the shard is the home itself, the feed reads the log in place. `begun`, for the first of all
+  // followers: the log is here; else Begin says where it begins.
+  void AddFeed(const TopicReader& reader, bool begun);
+  // Tells the feed what it needs to start, unless Begin is yet to do so.
+  void StartFeed(const TopicReader& reader);
+  // The log is another one: behind offset `base` of this epoch, and empty. It is where the feeds
+  // that wait for it start; and the others begin anew, each of their followers where it was. Where
+  // what comes after that place is not here, it is older (SharedBus::ReadPast), or is told as a
+  // gap. `complete`: there was nothing before this epoch. REQUIRES: followed().
+  void Begin(uint64_t epoch, uint64_t base, bool complete);
+  // False until then: nothing below may be read.
+  bool begun() const;
   // The last follower in an encoding takes its log along.
   void RemoveFeed(size_t shard, const Encoding* encoding);
   // A shard has handed over everything up to `offset`.
@@ -79,6 +99,10 @@ class Topic : public TopicHook<UseTag>, public TopicHook<DueTag> {
   // A few events from `from` on, encoded anew; or, where it is there, what was encoded for others
   // that resumed a moment ago. REQUIRES: followed in this encoding.
   LogSlice Slice(const Encoding* encoding, uint64_t from);
+  // What others were sent a moment ago is there from this offset on.
+  bool KeptSlice(const Encoding* encoding, uint64_t from) const;
+  // Keeps it for others. REQUIRES: followed in this encoding.
+  void KeepSlice(const Encoding* encoding, LogSlice slice);
   // Forgets what Slice keeps.
   void DropSlices();
 
@@ -122,6 +146,8 @@ class Topic : public TopicHook<UseTag>, public TopicHook<DueTag> {
   struct EncodedLog;
 
   EncodedLog* Find(const Encoding* encoding) const;
+  const LogSlice* FindSlice(const Encoding* encoding, uint64_t from) const;
+  FeedStart StartOf(const TopicReader& reader);
   void Append(EventLog* log, const Encoding& encoding, const v1::Event& event, TimePoint at);
   void Encode(const Encoding& encoding, const v1::Event& event, std::string* out);
   // Of the events kept.
@@ -135,7 +161,7 @@ class Topic : public TopicHook<UseTag>, public TopicHook<DueTag> {
 
   Shard* const home_;
   const std::string name_;
-  const uint64_t epoch_;
+  uint64_t epoch_;
   EventLog canonical_;
   std::unique_ptr<Followed> followed_;
   uint32_t accounted_logs_ = 0;

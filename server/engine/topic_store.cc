@@ -18,8 +18,6 @@ constexpr std::chrono::minutes kKeptEmpty{10};
 // Clients that come back at the same time do so within a few seconds.
 constexpr std::chrono::seconds kSlicesKept{2};
 constexpr size_t kMostUsersInPresence = 1000;
-// A page of history; more is asked for page by page.
-constexpr size_t kHistoryBytes = 1 << 20;
 
 int64_t SecondOf(TimePoint time) {
   return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -68,40 +66,15 @@ Topic* TopicStore::FindOrMake(std::string_view name, bool wanted) {
 
 PublishResult TopicStore::Publish(Publication* publication) {
   Topic* topic = FindOrMake(publication->message.topic(), /*wanted=*/false);
-  if (topic == nullptr) return OverloadedResult();
+  return topic == nullptr ? OverloadedResult() : PublishTo(topic, publication);
+}
+
+PublishResult TopicStore::PublishTo(Topic* topic, Publication* publication) {
   const bool was_empty = topic->canonical().tail() > topic->canonical().head();
   PublishResult result = topic->Publish(publication);
   if (was_empty) LookNext(topic);
   Used(topic);
   return result;
-}
-
-HistoryRange TopicStore::History(const HistoryQuestion& question) {
-  HistoryRange range;
-  const Topic* topic = Find(question.topic);
-  if (topic == nullptr) return range;
-  const EventLog& log = topic->canonical();
-  range.epoch = topic->epoch();
-  range.tail = log.tail();
-  range.head = log.head();
-  uint64_t next = std::max(question.from, log.tail());
-  const uint64_t end = std::min(log.head() + 1, next + question.max_events);
-  size_t bytes = 0;
-  while (next < end && bytes < kHistoryBytes) {
-    // One event at a time: a page is read seldom, and ends at an exact number.
-    const EventRun run = log.Read(next, 0);
-    HistoryRange::Run* const last = range.events.empty() ? nullptr : &range.events.back();
-    if (last != nullptr && last->bytes.data() + last->bytes.size() == run.data) {
-      last->bytes = {last->bytes.data(), last->bytes.size() + run.size};
-    } else {
-      run.chunk->Ref();
-      range.events.push_back(
-          {.chunk = ChunkPtr(const_cast<Chunk*>(run.chunk)), .bytes = {run.data, run.size}});
-    }
-    bytes += run.size;
-    next = run.last + 1;
-  }
-  return range;
 }
 
 TopicStore::Page TopicStore::PageOf(uint64_t after, size_t most) const {
@@ -142,16 +115,23 @@ v1::Event TopicStore::Presence(const PresenceAskedMail& question) {
 
 // --- Following.
 
-FeedStart TopicStore::AddFeed(std::string_view name, size_t shard, const Encoding* encoding) {
+SharedBus* TopicStore::SharedBusOf(std::string_view name) const {
+  return IsPresenceLog(name) ? nullptr : shard_.engine().bus().shared();
+}
+
+void TopicStore::AddFeed(std::string_view name, const TopicReader& reader) {
   Topic* topic = FindOrMake(name, /*wanted=*/true);
-  if (!topic->followed()) shard_.engine().followed_topics().Add(1);
-  FeedStart start = topic->AddFeed(shard, encoding);
+  SharedBus* const bus = SharedBusOf(name);
+  const bool first = !topic->followed();
+  if (first) shard_.engine().followed_topics().Add(1);
+  topic->AddFeed(reader, /*begun=*/bus == nullptr);
   Used(topic);
   if (IsPresenceLog(name)) {
     // Who watches a topic follows it too, and began with that.
     if (Topic* watched = Find(TopicOf(name))) watched->Watch();
   }
-  return start;
+  if (first && bus != nullptr) bus->Follow(shard_, topic->name());
+  topic->StartFeed(reader);
 }
 
 void TopicStore::RemoveFeed(std::string_view name, size_t shard, const Encoding* encoding) {
@@ -164,6 +144,10 @@ void TopicStore::RemoveFeed(std::string_view name, size_t shard, const Encoding*
     if (Topic* watched = Find(TopicOf(name))) watched->Unwatch();
     // Nobody goes on from a place in it.
     Forget(topic);
+  } else if (SharedBus* const bus = SharedBusOf(name)) {
+    // What comes from now on does not come here.
+    bus->Unfollow(shard_, topic->name());
+    Forget(topic);
   } else if (topic->canonical().head() == 0) {
     // Nothing was ever published to it: the next one of this name is the same.
     Forget(topic);
@@ -172,9 +156,11 @@ void TopicStore::RemoveFeed(std::string_view name, size_t shard, const Encoding*
   }
 }
 
-void TopicStore::Handed(std::string_view name, size_t shard, const Encoding* encoding,
-                        uint64_t through) {
-  if (Topic* topic = Find(name)) topic->Handed(shard, encoding, through);
+void TopicStore::Handed(size_t shard, const HandedMail& mail) {
+  Topic* topic = Find(mail.topic);
+  // What was said of an epoch that is over.
+  if (topic == nullptr || topic->epoch() != mail.epoch) return;
+  topic->Handed(shard, mail.encoding, mail.through);
 }
 
 void TopicStore::SetFollower(const FollowerMail& mail) {
@@ -199,37 +185,6 @@ void TopicStore::TellFeeds() {
     topic->TellFeeds();
   }
   moved_.clear();
-}
-
-void TopicStore::AskForSlice(size_t shard, SliceAskedMail question) {
-  asked_slices_.push_back({.shard = shard, .question = std::move(question)});
-  shard_.ScheduleFlush();
-}
-
-bool TopicStore::ServeSlices() {
-  for (size_t i = 0; i < kSlicesPerFlush && !asked_slices_.empty(); ++i) {
-    const AskedSlice asked = std::move(asked_slices_.front());
-    asked_slices_.pop_front();
-    const SliceAskedMail& question = asked.question;
-    SliceMail answer{.topic = question.topic,
-                     .from = question.from,
-                     .session = question.session,
-                     .first = 0,
-                     .last = 0,
-                     .slice = {}};
-    Topic* topic = Find(question.topic);
-    // The session that asked may have left, and its encoding's log with it.
-    if (topic == nullptr || !topic->FollowedIn(question.encoding)) continue;
-    LogSlice slice = topic->Slice(question.encoding, question.from);
-    answer.first = slice.first;
-    answer.last = slice.last;
-    answer.slice = std::move(slice.chunk);
-    if (std::find(sliced_.begin(), sliced_.end(), topic) == sliced_.end()) {
-      sliced_.push_back(topic);
-    }
-    shard_.mail().Send(asked.shard, std::move(answer));
-  }
-  return !asked_slices_.empty();
 }
 
 // --- Memory.
@@ -269,6 +224,20 @@ void TopicStore::Used(Topic* topic) {
   auto& hook = static_cast<TopicHook<UseTag>&>(*topic);
   if (hook.is_linked()) hook.unlink();
   (topic->followed() ? followed_ : unfollowed_).push_back(*topic);
+}
+
+// --- From a SharedBus.
+
+void TopicStore::Begin(Topic* topic, uint64_t epoch, uint64_t base, bool complete) {
+  topic->Begin(epoch, base, complete);
+  LookNext(topic);
+  Used(topic);
+}
+
+void TopicStore::Append(Topic* topic, Publication* publication) {
+  assert(topic->begun() && publication->message.epoch() == topic->epoch() &&
+         publication->message.offset() == topic->canonical().head() + 1);
+  PublishTo(topic, publication);
 }
 
 // --- Time.

@@ -38,7 +38,8 @@ class TopicStore {
   Topic* Find(std::string_view name);
   // OVERLOADED where the topic would be a new one and there may be no more.
   PublishResult Publish(Publication* publication);
-  HistoryRange History(const HistoryQuestion& question);
+  // Answers shard `from` with a HistoryMail.
+  void AskForHistory(size_t from, HistoryQuestion question);
   // Some topics, logs of presence among them, for walks, in the order of what Page::next counts:
   // those behind `after`, about `most` of them or fewer. No topic is passed over that is there all
   // the time. It looks at a sixty-fourth of the shard's table, and at no topic that it does not
@@ -54,10 +55,18 @@ class TopicStore {
 
   // --- Following. A topic that nothing was published to yet is one all the same.
 
-  FeedStart AddFeed(std::string_view name, size_t shard, const Encoding* encoding);
+  // Answers with a FollowedMail: at once, or where nodes share the topic, when its place is known.
+  void AddFeed(std::string_view name, const TopicReader& reader);
   void RemoveFeed(std::string_view name, size_t shard, const Encoding* encoding);
-  void Handed(std::string_view name, size_t shard, const Encoding* encoding, uint64_t through);
+  void Handed(size_t shard, const HandedMail& mail);
   void SetFollower(const FollowerMail& mail);
+
+  // --- From a SharedBus, of topics that it was asked to follow.
+
+  // The topic's log begins, or begins anew, behind offset `base` of this epoch (Topic::Begin).
+  void Begin(Topic* topic, uint64_t epoch, uint64_t base, bool complete);
+  // What comes next. REQUIRES: its epoch and its offset are those that come next.
+  void Append(Topic* topic, Publication* publication);
 
   // --- Presence. A topic's log of presence (presence_log.h) is followed as a topic is.
 
@@ -126,6 +135,13 @@ class TopicStore {
   void LookAt(Topic* topic, TimePoint at);
   void LookNext(Topic* topic);
   void Forget(Topic* topic);
+  // Null: no other node has the topic.
+  SharedBus* SharedBusOf(std::string_view name) const;
+  PublishResult PublishTo(Topic* topic, Publication* publication);
+  HistoryRange History(const HistoryQuestion& question);
+  void ServeSlice(size_t shard, const SliceAskedMail& question);
+  // From what the nodes share.
+  void ServeOldSlice(size_t shard, SliceAskedMail question);
   // One topic does. False: none is left that could.
   bool GiveWay();
   void ExpireSome(TimePoint now);

@@ -106,6 +106,9 @@ void History(Engine& engine, UnaryCall& call, v1::HistoryRequest request) {
         const auto refusal =
             engine.History(asked.shard(), std::move(*request.mutable_topic()), request.from(),
                            max_events, asked.Later([](UnaryCall& answered, HistoryRange range) {
+                             if (range.outcome != Outcome::kOk) {
+                               return answered.Fail(range.outcome, Info(range.outcome).text);
+                             }
                              Shorten(&range, answered.response_limit());
                              answered.Respond(std::make_unique<HistoryMessage>(std::move(range)));
                            }),

@@ -66,8 +66,9 @@ std::string Page() {
           "`retry_after_slot`: wait\nfor as long as the server says (`retry_after`, "
           "`retry_after_ms`); each session, and each call without\none, has its own slot, so that "
           "not all come back at once. "
-          "`retry_with_token`: come back with a\nnew token. None: the same again would end as it "
-          "did.\n\n"
+          "`retry_with_token`: come back with a\nnew token. `retry_with_same_id`: send the same "
+          "message again, with the same `id`; if the server took it\nthe first time, it is not "
+          "published twice. None: the same again would end as it did.\n\n"
           "| outcome | gRPC status | WebSocket close code | advice | text |\n"
           "|---|---|---|---|---|\n";
   for (const OutcomeInfo& info : AllOutcomes()) {

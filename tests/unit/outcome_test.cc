@@ -86,6 +86,7 @@ TEST(OutcomeTableTest, SaysWhatTheProtocolSays) {
       {"UNSUPPORTED_DATA", {StatusCode::INVALID_ARGUMENT, 0, 1003, Advice::kDoNotRetry}},
       {"INVALID_UTF8", {StatusCode::INVALID_ARGUMENT, 1007, 1007, Advice::kDoNotRetry}},
       {"INVALID_MESSAGE", {StatusCode::INVALID_ARGUMENT, 0, 1002, Advice::kDoNotRetry}},
+      {"UNAVAILABLE", {StatusCode::UNAVAILABLE, 0, 0, Advice::kRetryWithSameId}},
       {"UNAUTHENTICATED", {StatusCode::UNAUTHENTICATED, 4401, 4401, Advice::kRetryWithToken}},
       {"TOKEN_EXPIRED", {StatusCode::UNAUTHENTICATED, 4401, 4401, Advice::kRetryWithToken}},
       {"PERMISSION_DENIED", {StatusCode::PERMISSION_DENIED, 4403, 4403, Advice::kDoNotRetry}},
