@@ -6,13 +6,11 @@
 #define CRIER_SERVER_CLUSTER_REDIS_CLIENT_H_
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +22,7 @@
 #include "server/cluster/redis_reply.h"
 #include "server/cluster/redis_script.h"
 #include "server/cluster/redis_socket.h"
+#include "server/cluster/redis_ticker.h"
 
 namespace crier {
 
@@ -85,41 +84,38 @@ class RedisClient {
  private:
   struct Pending {
     Done done;
-    TimePoint sent;
-    size_t bytes = 0;  // of the request
-    // A script's: what the command has behind the digest, for the case of NOSCRIPT.
-    const RedisScript* script = nullptr;
-    std::string tail;
-    size_t parts = 0;  // of the command
-    bool is_ours = false;
-    bool is_repeated = false;
+    TimePoint sent{};
+    size_t bytes = 0;                     // of the request; 0 for one of ours
+    int64_t charged = 0;                  // memory
+    const RedisScript* script = nullptr;  // null: no script
+    size_t parts = 0;                     // of a script's command
+    // Kept for sending it later or again: a script's command behind the digest, or a whole command.
+    std::string text{};
+    int refusals = 0;  // NOSCRIPT, so many times
   };
 
-  bool Admit(size_t bytes, Done& done);
+  // False: not now; `done` has been told.
+  bool Admit(size_t bytes, Done* done);
   void Submit(Pending call);
-  void Write(Pending call, std::string_view command);
-  void WriteScript(Pending call);
+  // All of these: REQUIRES: up.
+  void Write(Pending call);
   void SendOurs(std::span<const std::string_view> args);
+  void WriteRepeated();
+
   void OnUp();
   void OnReply(const RedisReply& reply);
-  void OnDown(std::string_view why);
+  void OnDown(std::string_view why, bool was_up);
+  void OnTick(TimePoint now);
   void LoseAll(std::string_view why);
   void Finish(Pending call, const RedisReply& reply);
-  void Forget(const Pending& call);
-  void Repeat();
-  void ArmTimer();
-  void Tick();
   void Charge(int64_t bytes);
 
   const Options options_;
   RedisSocket socket_;
-  boost::asio::steady_timer timer_;
-  TimePoint last_tick_{};
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-
+  RedisTicker ticker_;
   std::deque<Pending> pending_;  // sent, in order
-  // What NOSCRIPT was the answer to, to be sent again once nothing is pending, and the calls that
-  // wait behind it.
+  // NOSCRIPT was the answer. They are sent again once nothing is pending; so what was sent behind
+  // them does not overtake them. What is called in the meantime waits behind them.
   std::deque<Pending> repeated_;
   std::deque<Pending> waiting_;
   size_t outstanding_ = 0;

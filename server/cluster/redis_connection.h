@@ -81,7 +81,7 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   void Read();
   void Received(size_t size);
   void Write();
-  void Written(size_t size);
+  void Written();
   void Fail(std::string_view step, std::string_view why);
   void Account();
 

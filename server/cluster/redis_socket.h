@@ -79,7 +79,6 @@ class RedisSocket {
   void NextSentinel(std::string_view why);
   void ConnectTo(const HostPort& server);
   std::shared_ptr<RedisConnection> NewConnection();
-  void LogIn();
   void OnLoginReply(const RedisReply& reply);
   void OnOpen();
   void OnReply(const RedisReply& reply);

@@ -6,13 +6,10 @@
 #define CRIER_SERVER_CLUSTER_REDIS_SUBSCRIBER_H_
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +20,7 @@
 #include "server/cluster/redis_address.h"
 #include "server/cluster/redis_reply.h"
 #include "server/cluster/redis_socket.h"
+#include "server/cluster/redis_ticker.h"
 
 namespace crier {
 
@@ -79,22 +77,23 @@ class RedisSubscriber {
     bool is_wanted = false;
   };
 
-  void Send(std::string_view command, std::span<const std::string_view> channels);
+  // REQUIRES: up.
+  void Send(std::string_view command, std::string_view channel);
   void Restore();
+
   void OnUp();
   void OnReply(const RedisReply& reply);
+  void OnMessage(std::string_view channel, std::string_view payload);
   void OnConfirmed(std::string_view channel);
-  void OnDown(std::string_view why);
-  void ArmTimer();
-  void Tick();
+  void OnDown(std::string_view why, bool was_up);
+  void OnTick(TimePoint now);
+  void Forget(StringMap<Channel>::iterator channel);
   void Charge(int64_t bytes);
 
   const Options options_;
   RedisSocket socket_;
-  boost::asio::steady_timer timer_;
-  TimePoint last_tick_{};
+  RedisTicker ticker_;
   TimePoint last_ping_{};
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   StringMap<Channel> channels_;
   size_t wanted_ = 0;
@@ -106,6 +105,7 @@ class RedisSubscriber {
   std::vector<std::string> to_restore_;
   uint64_t batch_end_ = 0;  // sent_ behind the batch
   bool is_restoring_ = false;
+  int64_t charged_ = 0;
 };
 
 }  // namespace crier
