@@ -6,9 +6,13 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/cluster/cluster_bus.h"
 #include "server/engine/memory_return.h"
 #include "server/exposure.h"
 #include "server/service/messaging_methods.h"
@@ -40,6 +44,18 @@ std::string LocalAddress(const std::string& addresses) {
   return first;
 }
 
+// Null: the node is alone.
+Engine::MakeBus BusOf(const ClusterOptions& options) {
+  if (!options.enabled()) return nullptr;
+  return [options](Engine* engine) { return std::make_unique<ClusterBus>(engine, options); };
+}
+
+std::vector<std::string> ServersOf(const ClusterOptions& options) {
+  std::vector<std::string> names;
+  for (const RedisAddress& server : options.url.servers) names.push_back(server.Text());
+  return names;
+}
+
 UnaryMethods ServedMethods(Engine* engine) {
   UnaryMethods methods;
   AddMessagingMethods(engine, &methods);
@@ -56,11 +72,13 @@ App::App(const ServerOptions& options, std::unique_ptr<TlsContext> tls, std::fun
       connections_(options_.connections, &metrics_),
       tokens_(options_.auth.rules),
       key_files_(options_.auth.keys, &tokens_),
-      engine_(WithAuthenticator(), Clock::Real(), &metrics_),
+      engine_(WithAuthenticator(), Clock::Real(), &metrics_, BusOf(options_.cluster)),
       methods_(ServedMethods(&engine_)),
       websocket_(&engine_, &methods_, &connections_, options_.websocket, tls_.get()),
       grpc_(&engine_, &methods_, &connections_, options_.grpc, tls_.get()),
-      admin_(&engine_, OptionsOfAdmin(std::move(drain)), tls_.get()) {}
+      admin_(&engine_, OptionsOfAdmin(std::move(drain)), tls_.get()) {
+  metrics_.SetClusterServers(ServersOf(options_.cluster));
+}
 
 App::~App() { Stop(); }
 
@@ -133,6 +151,9 @@ absl::Status App::Start() {
   }
   engine_.Start();
   running_ = true;
+  if (options_.cluster.enabled()) {
+    if (absl::Status status = AwaitCluster(); !status.ok()) return status;
+  }
   if (http) {
     if (absl::Status status = websocket_.Start(); !status.ok()) return status;
   }
@@ -145,11 +166,48 @@ absl::Status App::Start() {
   ReturnMemory();
   // Every loop's and poller's own descriptors are open by now.
   connections_.MeasureAllowance();
-  websocket_.SetReady(true);
-  grpc_.SetReady(true);
-  admin_.SetReady(true);
+  SetReady(true);
+  if (options_.cluster.readiness) FollowCluster();
   LogStart();
   return absl::OkStatus();
+}
+
+void App::SetReady(bool ready) {
+  websocket_.SetReady(ready);
+  grpc_.SetReady(ready);
+  admin_.SetReady(ready);
+}
+
+absl::Status App::AwaitCluster() {
+  constexpr milliseconds kBetweenLooks{10};
+  const auto deadline = std::chrono::steady_clock::now() + options_.cluster.start_timeout;
+  while (true) {
+    // The topic that everyone follows has its place on each shard.
+    size_t begun = 0;
+    for (size_t i = 0; i < engine_.shard_count(); ++i) {
+      std::promise<bool> answer;
+      Shard& shard = engine_.shard(i);
+      shard.Post([&] { answer.set_value(shard.feeds().empty_topic().started()); });
+      begun += answer.get_future().get() ? 1 : 0;
+    }
+    if (begun == engine_.shard_count() && metrics_.IsClusterConnected()) return absl::OkStatus();
+    if (std::chrono::steady_clock::now() > deadline) break;
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+  return absl::UnavailableError(absl::StrCat(
+      "--cluster_url: no use of ", absl::StrJoin(ServersOf(options_.cluster), ", "), " within ",
+      options_.cluster.start_timeout.count() / 1000, " s; the log says why"));
+}
+
+void App::FollowCluster() {
+  engine_.shard(0).Post([this] {
+    engine_.shard(0).AddTicker([this, was = true](TimePoint) mutable {
+      const bool is = metrics_.IsClusterConnected();
+      if (is == was || draining_.load(std::memory_order_relaxed)) return;
+      was = is;
+      SetReady(is);
+    });
+  });
 }
 
 void App::Reload() {
@@ -228,9 +286,7 @@ std::string App::ReadyText() const {
 void App::Drain() {
   const auto begin = std::chrono::steady_clock::now();
   draining_.store(true, std::memory_order_relaxed);
-  websocket_.SetReady(false);
-  grpc_.SetReady(false);
-  admin_.SetReady(false);
+  SetReady(false);
   websocket_.StopSessions();
   grpc_.StopAccepting();
   // Shared with the callback, which may run after this function has stopped waiting.

@@ -63,6 +63,11 @@ class App {
 
  private:
   void LogStart() const;
+  // Waits until the cluster's servers have answered. Says which have not.
+  absl::Status AwaitCluster();
+  // Readiness follows the cluster's servers from now on.
+  void FollowCluster();
+  void SetReady(bool ready);
   void ReloadTls();
   // Freed memory goes back to the system from now on.
   void ReturnMemory();

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "server/byte_size.h"
+#include "server/cluster_flags.h"
 #include "server/flag_reader.h"
 #include "server/net/address_blocks.h"
 #include "server/net/origin_rules.h"
@@ -219,13 +220,9 @@ constexpr FlagHelp kProcess[] = {
     {"log_level", "LEVEL", "trace, debug, info, warning, error or off"},
 };
 const FlagGroup kGroups[] = {
-    {"Network", kNetwork},
-    {"Trust", kTrust},
-    {"Tokens and permissions", AuthFlags()},
-    {"Limits", kLimits},
-    {"Topic logs and slow consumers", kLogs},
-    {"Times", kTimes},
-    {"Process", kProcess},
+    {"Network", kNetwork}, {"Trust", kTrust},           {"Tokens and permissions", AuthFlags()},
+    {"Limits", kLimits},   {"Cluster", ClusterFlags()}, {"Topic logs and slow consumers", kLogs},
+    {"Times", kTimes},     {"Process", kProcess},
 };
 
 using Reader = FlagReader;
@@ -378,6 +375,7 @@ absl::StatusOr<ServerOptions> ReadOptions(const FlagOrigins& origins) {
         "token names");
   }
   ReadLimits(&reader, &options);
+  ReadCluster(&reader, &options.cluster);
   ReadLogs(&reader, &options);
   ReadTimes(&reader, &options);
   ReadProcess(&reader, &options);
@@ -390,7 +388,10 @@ std::vector<std::pair<std::string, std::string>> FlagValues() {
   for (const FlagGroup& group : kGroups) {
     for (const FlagHelp& flag : group.flags) {
       const absl::CommandLineFlag* found = absl::FindCommandLineFlag(std::string(flag.name));
-      if (found != nullptr) values.emplace_back(flag.name, found->CurrentValue());
+      if (found == nullptr) continue;
+      std::string value = found->CurrentValue();
+      if (flag.name == "cluster_url") value = WithoutPasswords(value);
+      values.emplace_back(flag.name, std::move(value));
     }
   }
   return values;

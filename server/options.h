@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/auth_options.h"
+#include "server/cluster/cluster_options.h"
 #include "server/engine/options.h"
 #include "server/flag_help.h"
 #include "server/flag_parser.h"
@@ -33,6 +34,7 @@ struct ServerOptions {
   AuthOptions auth;
   ConnectionTable::Limits connections;
   EngineOptions engine;
+  ClusterOptions cluster;
   WebSocketOptions websocket;
   GrpcOptions grpc;
   TlsOptions tls;  // of both transports
@@ -49,7 +51,7 @@ struct ServerOptions {
 // what would be right; and where `origins` says that it was not given on the command line, where.
 absl::StatusOr<ServerOptions> ReadOptions(const FlagOrigins& origins = {});
 
-// Every flag that is listed below, with its value as it is set now.
+// Every flag that is listed below, with its value as it is set now; passwords are not shown.
 std::vector<std::pair<std::string, std::string>> FlagValues();
 
 // Every flag, by topic.

@@ -111,7 +111,7 @@ class SharedBus : public Bus {
   virtual void Follow(Shard& home, const std::string& topic) = 0;
   // Nobody does any more.
   virtual void Unfollow(Shard& home, const std::string& topic) = 0;
-  // Answers `done` once. It waits for what is shared to come back, if it is away for a moment.
+  // Answers `done` once.
   virtual void ReadPast(Shard& home, const std::string& topic, uint64_t from, PastLimits limits,
                         PastDone done) = 0;
   // The user's first session on this node has come, or the last one has gone. Messages to the user

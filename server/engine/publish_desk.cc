@@ -28,8 +28,7 @@ void PublishDesk::Take(Publication publication) {
     result = {.outcome = Outcome::kInternal, .detail = std::string(Info(Outcome::kInternal).text)};
   }
   PublishReply& reply = publication.reply;
-  const bool told = reply.done != nullptr || !reply.id.empty() || result.outcome != Outcome::kOk;
-  if (!told) return;
+  if (!IsTold(reply, result)) return;
   const size_t to = reply.session.shard;
   shard_.mail().Send(to, PublishedMail{std::move(reply), std::move(result)});
 }

@@ -15,6 +15,11 @@ class Shard;
 // The answer where the memory budget is used up.
 PublishResult OverloadedResult();
 
+// Whoever published wants to know of this result.
+inline bool IsTold(const PublishReply& reply, const PublishResult& result) {
+  return reply.done != nullptr || !reply.id.empty() || result.outcome != Outcome::kOk;
+}
+
 // Runs on: shard thread, all of it.
 class PublishDesk {
  public:

@@ -266,6 +266,9 @@ void TopicStore::Tick(TimePoint now) {
     due_.splice(due_.end(), slot);
   }
   ExpireSome(now);
+  for (AskedSlice& late : std::exchange(late_slices_, {})) {
+    AskForSlice(late.shard, std::move(late.question));
+  }
   presence_.Tick(now);
   for (size_t i = 0; i < kMostGivingWayPerTick && shard_.memory().near_limit(); ++i) {
     if (!GiveWay()) break;

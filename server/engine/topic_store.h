@@ -163,6 +163,8 @@ class TopicStore {
     SliceAskedMail question;
   };
   std::deque<AskedSlice> asked_slices_;
+  // That what nodes share could not answer: asked again in the next tick.
+  std::vector<AskedSlice> late_slices_;
   PresenceDesk presence_;
 
   // Of topics that are made now. A new one once a topic is forgotten that had events: it may come

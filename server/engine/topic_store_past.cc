@@ -74,6 +74,10 @@ void TopicStore::ServeOldSlice(size_t shard, SliceAskedMail question) {
       [this, shard, question = std::move(question)](PastEvents past) {
         Topic* topic = Find(question.topic);
         if (topic == nullptr || !topic->FollowedIn(question.encoding)) return;
+        if (past.outcome != Outcome::kOk) {
+          late_slices_.push_back({.shard = shard, .question = question});
+          return;
+        }
         SliceMail answer{.topic = question.topic,
                          .from = question.from,
                          .session = question.session,
@@ -81,8 +85,7 @@ void TopicStore::ServeOldSlice(size_t shard, SliceAskedMail question) {
                          .last = 0,
                          .slice = {}};
         // Another epoch: its topic is about to begin anew, or nothing of it is left.
-        if (past.outcome == Outcome::kOk && past.epoch == topic->epoch() &&
-            !past.messages.empty()) {
+        if (past.epoch == topic->epoch() && !past.messages.empty()) {
           LogSlice slice =
               SliceOf(*question.encoding, std::move(past.messages), shard_.clock().Now());
           topic->KeepSlice(question.encoding, slice);

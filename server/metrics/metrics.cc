@@ -5,13 +5,11 @@
 #include <prometheus/metric_type.h>
 #include <prometheus/text_serializer.h>
 
-#include <limits>
-#include <optional>
 #include <span>
 #include <string_view>
 
 #include "server/base/concat.h"
-#include "server/metrics/process_stats.h"
+#include "server/metrics/families.h"
 
 namespace crier {
 namespace {
@@ -31,7 +29,8 @@ constexpr std::array<std::string_view, kActionCount> kActionLabels = {
 constexpr std::array<std::string_view, kSkipCount> kSkipLabels = {"slow_consumer", "expired",
                                                                   "new_epoch", "unencodable"};
 constexpr std::array<std::string_view, kMemoryKindCount> kMemoryLabels = {
-    "logs", "topics", "ids", "mailboxes", "sessions", "mail", "input", "output", "http2", "tls"};
+    "logs",  "topics", "ids",   "mailboxes", "sessions", "mail",
+    "input", "output", "http2", "tls",       "cluster"};
 constexpr std::array<std::string_view, kTlsHandshakeCount> kHandshakeLabels = {"full", "resumed",
                                                                                "failed"};
 constexpr std::array<std::string_view, kTlsFaultCount> kTlsFaultLabels = {
@@ -41,9 +40,6 @@ constexpr std::array<std::string_view, kTokenFaultCount> kTokenFaultLabels = {
     "not_yet_valid", "issuer",    "audience",  "other_user", "too_many"};
 constexpr std::array<std::string_view, kResumeCount> kResumeLabels = {"complete", "gap",
                                                                       "new_epoch"};
-constexpr std::array<std::string_view, kRefusalCount> kRefusalLabels = {
-    "total", "per_address", "descriptors", "rate", "rate_per_address"};
-
 constexpr std::array<std::string_view, kGrpcViolationCount> kViolationLabels = {
     "memory", "control_queue", "control_flood", "continuations", "header_list",
     "resets", "pings",         "unread",        "flow_control"};
@@ -82,44 +78,6 @@ constexpr std::array<std::string_view, kGrpcCodeCount> kCodeLabels = {
     "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
     "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
     "DataLoss", "Unauthenticated"};
-
-// --- One instrument, added to a metric that starts as all zero.
-
-void AddTo(ClientMetric* metric, const Counter& counter) {
-  metric->counter.value += static_cast<double>(counter.value());
-}
-
-void AddTo(ClientMetric* metric, const Gauge& gauge) {
-  metric->gauge.value += static_cast<double>(gauge.value());
-}
-
-void AddTo(ClientMetric* metric, const Histogram& histogram) {
-  constexpr size_t kBuckets = Histogram::kBounds.size() + 1;
-  ClientMetric::Histogram& sum = metric->histogram;
-  if (sum.bucket.empty()) {
-    sum.bucket.resize(kBuckets);
-    for (size_t i = 0; i < kBuckets; ++i) {
-      sum.bucket[i].upper_bound = i < Histogram::kBounds.size()
-                                      ? Histogram::kBounds[i]
-                                      : std::numeric_limits<double>::infinity();
-    }
-  }
-  uint64_t cumulative = 0;
-  for (size_t i = 0; i < kBuckets; ++i) {
-    cumulative += histogram.bucket(i);
-    sum.bucket[i].cumulative_count += cumulative;
-  }
-  sum.sample_count += cumulative;
-  sum.sample_sum += histogram.sum();
-}
-
-ClientMetric& AddLabel(ClientMetric& metric, std::string_view name, std::string_view value) {
-  ClientMetric::Label label;
-  label.name = name;
-  label.value = value;
-  metric.label.push_back(std::move(label));
-  return metric;
-}
 
 // --- How a family is filled: one function per kind of label set.
 
@@ -343,59 +301,6 @@ constexpr Row kRows[] = {
      "method that there is not."},
 };
 
-MetricFamily Family(std::string_view name, MetricType type, std::string_view help) {
-  MetricFamily family;
-  family.name = name;
-  family.help = help;
-  family.type = type;
-  return family;
-}
-
-// --- What belongs to no shard.
-
-void AppendConnections(const ConnectionMetrics& connections, std::vector<MetricFamily>* out) {
-  MetricFamily& open = out->emplace_back(
-      Family("crier_connections", MetricType::Gauge,
-             "Connections that are open now, on both ports, sessions or not yet."));
-  AddTo(&open.metric.emplace_back(), connections.open);
-  MetricFamily& limit =
-      out->emplace_back(Family("crier_connections_limit", MetricType::Gauge,
-                               "Connections that may be open at once, on both ports."));
-  AddTo(&limit.metric.emplace_back(), connections.limit);
-  MetricFamily& refused = out->emplace_back(
-      Family("crier_connections_refused_total", MetricType::Counter,
-             "Connections closed as soon as they were accepted: over the limit in all or of one "
-             "address, too many in a second in all or from one address, or for want of "
-             "descriptors."));
-  for (size_t i = 0; i < kRefusalCount; ++i) {
-    AddTo(&AddLabel(refused.metric.emplace_back(), "reason", kRefusalLabels[i]),
-          connections.refused[i]);
-  }
-}
-
-// Names and meanings: prometheus.io, "Writing client libraries", "Process metrics".
-void AppendProcess(std::vector<MetricFamily>* out) {
-  const ProcessStats stats = ReadProcessStats();
-  const auto append = [out](std::string_view name, MetricType type, std::optional<double> value,
-                            std::string_view help) {
-    if (!value.has_value()) return;
-    ClientMetric& metric = out->emplace_back(Family(name, type, help)).metric.emplace_back();
-    (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = *value;
-  };
-  append("process_cpu_seconds_total", MetricType::Counter, stats.cpu_seconds,
-         "User and system CPU time spent, in seconds.");
-  append("process_resident_memory_bytes", MetricType::Gauge, stats.resident_bytes,
-         "Resident memory, in bytes.");
-  append("process_virtual_memory_bytes", MetricType::Gauge, stats.virtual_bytes,
-         "Virtual memory, in bytes.");
-  append("process_open_fds", MetricType::Gauge, stats.open_descriptors,
-         "File descriptors that are open now.");
-  append("process_max_fds", MetricType::Gauge, stats.max_descriptors,
-         "File descriptors that may be open at once.");
-  append("process_start_time_seconds", MetricType::Gauge, stats.start_seconds,
-         "When the process started, in seconds since 1970.");
-}
-
 }  // namespace
 
 GrpcMethod GrpcMethodOf(std::string_view path) {
@@ -415,12 +320,22 @@ Metrics::Metrics(size_t shards) {
   for (size_t i = 0; i < shards; ++i) shards_.push_back(std::make_unique<ShardMetrics>());
 }
 
+bool Metrics::IsClusterConnected() const {
+  for (const auto& shard : shards_) {
+    for (size_t i = 0; i < cluster_servers_.size(); ++i) {
+      if (shard->cluster_connections[i].value() < 2) return false;
+    }
+  }
+  return true;
+}
+
 std::vector<MetricFamily> Metrics::Collect() const {
   std::vector<MetricFamily> families;
   for (const Row& row : kRows) {
     row.fill(shards_, &families.emplace_back(Family(row.name, row.type, row.help)));
   }
   AppendConnections(connections_, &families);
+  AppendCluster(cluster_servers_, shards_, &families);
   AppendProcess(&families);
   return families;
 }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/base/outcome.h"
@@ -54,8 +55,12 @@ enum class MemoryKind : uint8_t {
   kOutput,     // what waits to be sent outside of logs and mailboxes
   kHttp2,      // streams of HTTP/2 connections, and control frames that wait there
   kTls,        // sessions of TLS, and what was encrypted and waits to be sent
+  kCluster,    // what is on its way to the cluster's servers, and names that it listens for
 };
-inline constexpr size_t kMemoryKindCount = static_cast<size_t>(MemoryKind::kTls) + 1;
+inline constexpr size_t kMemoryKindCount = static_cast<size_t>(MemoryKind::kCluster) + 1;
+
+// Servers of one cluster.
+inline constexpr size_t kMostClusterServers = 16;
 
 // How a handshake of TLS has ended; the label of crier_tls_handshakes_total.
 enum class TlsHandshake : uint8_t { kFull, kResumed, kFailed };
@@ -182,6 +187,12 @@ struct ShardMetrics {
   void CountRefused(TokenFault fault) { authentications_refused[static_cast<size_t>(fault)].Add(); }
   std::array<Counter, kGrpcViolationCount> grpc_violations;
   std::array<PerGrpcMethod, kGrpcMethodCount> grpc_methods;
+  // Of a cluster (server/cluster): the connections that stand, by the server's number.
+  std::array<Gauge, kMostClusterServers> cluster_connections;
+  Histogram cluster_call_seconds;
+  Histogram cluster_lag_seconds;
+  Counter cluster_holes;
+  Counter cluster_epochs_renewed;
   // Calls by HTTP, by the code of their status.
   std::array<std::array<Counter, kGrpcCodeCount>, kGrpcMethodCount> http_calls;
 };
@@ -195,6 +206,12 @@ class Metrics final : public prometheus::Collectable {
   ShardMetrics& shard(size_t index) { return *shards_[index]; }
   ConnectionMetrics& connections() { return connections_; }
 
+  // What the servers of the cluster are called, in their order; none: there is no cluster. Before
+  // threads start.
+  void SetClusterServers(std::vector<std::string> names) { cluster_servers_ = std::move(names); }
+  // Every shard has both its connections to every server. Thread-safe.
+  bool IsClusterConnected() const;
+
   // Thread-safe.
   std::vector<prometheus::MetricFamily> Collect() const override;
 
@@ -204,6 +221,7 @@ class Metrics final : public prometheus::Collectable {
  private:
   std::vector<std::unique_ptr<ShardMetrics>> shards_;
   ConnectionMetrics connections_;
+  std::vector<std::string> cluster_servers_;
 };
 
 }  // namespace crier

@@ -1,0 +1,52 @@
+// The bus of a node that shares its topics and users with others, through Redis
+// (docs/decisions/0020-cluster.md).
+#ifndef CRIER_SERVER_CLUSTER_CLUSTER_BUS_H_
+#define CRIER_SERVER_CLUSTER_CLUSTER_BUS_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/cluster/cluster_keys.h"
+#include "server/cluster/cluster_options.h"
+#include "server/cluster/cluster_shard.h"
+#include "server/engine/bus.h"
+#include "server/engine/local_bus.h"
+
+namespace crier {
+
+class Engine;
+
+class ClusterBus final : public SharedBus {
+ public:
+  // `engine` outlives the bus.
+  ClusterBus(Engine* engine, ClusterOptions options);
+  ~ClusterBus() override;
+
+  void Publish(Shard& from, Publication publication) override;
+  void Follow(Shard& home, const std::string& topic) override;
+  void Unfollow(Shard& home, const std::string& topic) override;
+  void ReadPast(Shard& home, const std::string& topic, uint64_t from, PastLimits limits,
+                PastDone done) override;
+  void SetUser(Shard& home, const std::string& user, bool here) override;
+  void Stop() override;
+
+  // Of this process: random, so that no other node has the same.
+  const std::string& node() const { return node_; }
+
+ private:
+  // Made when it is used first, because shards come after the bus. Null: stopped.
+  ClusterShard* Of(Shard& shard);
+
+  Engine* const engine_;
+  const ClusterOptions options_;
+  const ClusterKeys keys_;
+  const std::string node_;
+  LocalBus local_;
+  bool stopped_ = false;
+  std::vector<std::unique_ptr<ClusterShard>> shards_;
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_CLUSTER_CLUSTER_BUS_H_

@@ -1,0 +1,89 @@
+// One shard's part in the cluster: its connections to Redis, what it publishes there, and what
+// comes from there to the topics and users that are at home here.
+#ifndef CRIER_SERVER_CLUSTER_CLUSTER_SHARD_H_
+#define CRIER_SERVER_CLUSTER_CLUSTER_SHARD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/base/string_map.h"
+#include "server/cluster/cluster_keys.h"
+#include "server/cluster/cluster_options.h"
+#include "server/cluster/redis_client.h"
+#include "server/cluster/redis_subscriber.h"
+#include "server/cluster/topic_links.h"
+#include "server/engine/bus.h"
+#include "server/engine/held_sessions.h"
+#include "server/engine/memory_budget.h"
+
+namespace crier {
+
+class Shard;
+
+// Runs on: the shard's thread, all of it; the destructor also where that has ended.
+class ClusterShard {
+ public:
+  // All of these outlive this object. `node`: what no other node of the cluster is called.
+  ClusterShard(Shard* shard, const ClusterOptions* options, const ClusterKeys* keys,
+               std::string_view node);
+  ~ClusterShard();
+  ClusterShard(const ClusterShard&) = delete;
+  ClusterShard& operator=(const ClusterShard&) = delete;
+
+  // As Bus and SharedBus have them.
+  void Publish(Publication publication);
+  void Follow(const std::string& topic) { links_->Follow(topic); }
+  void Unfollow(const std::string& topic) { links_->Unfollow(topic); }
+  void ReadPast(const std::string& topic, uint64_t from, PastLimits limits, PastDone done);
+  void SetUser(const std::string& user, bool here);
+
+ private:
+  struct Server {
+    std::unique_ptr<RedisClient> client;
+    std::unique_ptr<RedisSubscriber> subscriber;
+    bool was_up = false;
+    int ups = 0;                      // of its two connections
+    StringMap<TopicPlace> published;  // the highest place that an answer has named, by topic
+  };
+
+  // Of calls that wait for an answer, to one server. Beyond it, who publishes is not read from.
+  static constexpr size_t kMostAhead = 1 << 20;
+  // Of topics that this shard has published to, for a server that loses what it has said. More are
+  // forgotten, whichever.
+  static constexpr size_t kMostPublished = 4096;
+
+  void Connect(size_t index);
+  void OnConnection(size_t index, bool up, std::string_view why);
+  void OnMessage(std::string_view channel, std::string_view payload);
+  void PublishToTopic(Publication publication);
+  void PublishToUser(Publication publication);
+  // A publish was, which left for this server at `called`.
+  void Answered(const Server& server, TimePoint called);
+  void Answer(PublishReply reply, PublishResult result);
+  // What Redis's refusal, or its silence, is to the publisher.
+  static PublishResult Refusal(const RedisReply& answer);
+  // Where it is ahead of what Redis has done, the publisher is held.
+  void SlowDown(const Server& server, SessionRef session);
+  void ReleaseHeld(const Server& server);
+  TopicPlace SeenIn(const Server& server, const std::string& topic) const;
+  void NotePublished(Server* server, const std::string& topic, TopicPlace place);
+  void CheckPublished(size_t index);
+
+  Shard& shard_;
+  const ClusterOptions& options_;
+  const ClusterKeys& keys_;
+  const std::string node_;
+  MemoryShare memory_;
+  int64_t bytes_ = 0;
+  std::vector<Server> servers_;
+  std::unique_ptr<TopicLinks> links_;
+  HeldSessions held_;
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_CLUSTER_CLUSTER_SHARD_H_

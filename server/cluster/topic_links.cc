@@ -1,0 +1,246 @@
+#include "server/cluster/topic_links.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <charconv>
+#include <chrono>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "server/cluster/cluster_scripts.h"
+#include "server/engine/engine.h"
+#include "server/engine/shard.h"
+
+namespace crier {
+namespace {
+
+// Takes a number and the space behind it off the front.
+std::optional<uint64_t> TakeNumber(std::string_view* text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error != std::errc() || end == text->data() + text->size() || *end != ' ') {
+    return std::nullopt;
+  }
+  text->remove_prefix(static_cast<size_t>(end - text->data()) + 1);
+  return number;
+}
+
+uint64_t NumberOf(const RedisReply& reply) {
+  if (reply.kind() == RedisReply::kInteger) return static_cast<uint64_t>(reply.integer());
+  uint64_t number = 0;
+  const std::string_view text = reply.text();
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+TopicPlace PlaceOf(const Topic& topic) {
+  return {.epoch = topic.epoch(), .head = topic.canonical().head()};
+}
+
+}  // namespace
+
+TopicLinks::TopicLinks(Shard* home, const ClusterKeys* keys, std::vector<ClusterServer> servers)
+    : home_(*home), keys_(*keys), servers_(std::move(servers)) {}
+
+TopicLinks::Link* TopicLinks::Find(std::string_view topic, uint64_t number) {
+  const auto found = links_.find(topic);
+  return found == links_.end() || found->second.number != number ? nullptr : &found->second;
+}
+
+void TopicLinks::Follow(const std::string& topic) {
+  Link& link = links_[topic];
+  assert(link.number == 0);
+  link.number = ++last_number_;
+  link.server = keys_.ServerOf(topic);
+  // First to hear what comes, and then to ask where that begins: so nothing falls in between.
+  servers_[link.server].subscriber->Subscribe(keys_.TopicChannel(topic),
+                                              [this, topic, number = link.number] {
+                                                Link* const mine = Find(topic, number);
+                                                if (mine == nullptr) return;
+                                                mine->subscribed = true;
+                                                AskFor(topic, mine);
+                                              });
+}
+
+void TopicLinks::Unfollow(const std::string& topic) {
+  const auto found = links_.find(topic);
+  assert(found != links_.end());
+  servers_[found->second.server].subscriber->Unsubscribe(keys_.TopicChannel(topic));
+  links_.erase(found);
+}
+
+void TopicLinks::CheckAll(size_t server) {
+  for (auto& [topic, link] : links_) {
+    if (link.server == server && link.subscribed) AskFor(topic, &link);
+  }
+}
+
+// --- Places.
+
+void TopicLinks::AskFor(const std::string& topic, Link* link) {
+  if (!std::exchange(link->queued, true)) to_ask_.emplace_back(topic, link->number);
+  AskForMore();
+}
+
+void TopicLinks::AskForMore() {
+  while (asking_ < kMostAsking && !to_ask_.empty()) {
+    const auto [topic, number] = std::move(to_ask_.front());
+    to_ask_.pop_front();
+    Link* const link = Find(topic, number);
+    if (link == nullptr) continue;
+    link->queued = false;
+    // CheckAll comes once the server answers. And what is asked for already comes.
+    if (!servers_[link->server].client->up() || link->asking) continue;
+    Ask(topic, link);
+  }
+}
+
+void TopicLinks::Ask(const std::string& topic, Link* link) {
+  link->asking = true;
+  link->beyond = {};
+  ++asking_;
+  Topic* const here = home_.topics().Find(topic);
+  assert(here != nullptr);
+  const TopicPlace seen = PlaceOf(*here);
+  const std::string key = keys_.TopicKey(topic);
+  const std::array<std::string_view, 4> args = {"HMGET", key, "e", "h"};
+  servers_[link->server].client->Call(
+      args, [this, topic, seen, number = link->number](const RedisReply& reply) {
+        const bool lost = reply.kind() != RedisReply::kArray;
+        Link* const mine = Find(topic, number);
+        Answered(topic, number, lost);
+        if (mine == nullptr || lost) return;
+        OnPlace(topic, mine, {.epoch = NumberOf(reply[0]), .head = NumberOf(reply[1])}, seen);
+      });
+}
+
+void TopicLinks::Answered(const std::string& topic, uint64_t number, bool lost) {
+  --asking_;
+  Link* const link = Find(topic, number);
+  if (link != nullptr) link->asking = false;
+  // Where it is lost, CheckAll follows.
+  if (!lost) AskForMore();
+}
+
+void TopicLinks::Renew(const std::string& topic, Link* link, bool force) {
+  const TopicPlace seen = PlaceOf(*home_.topics().Find(topic));
+  if (force && link->asking) link->conflict = seen.epoch;
+  if (std::exchange(link->asking, true)) return;
+  ++asking_;
+  const std::string key = keys_.TopicKey(topic);
+  const std::string stream = keys_.StreamKey(topic);
+  const std::string channel = keys_.TopicChannel(topic);
+  const std::string epoch = absl::StrCat(seen.epoch);
+  const std::string head = absl::StrCat(seen.head);
+  const std::array<std::string_view, 2> keys = {key, stream};
+  const std::array<std::string_view, 4> args = {channel, epoch, head, force ? "1" : "0"};
+  servers_[link->server].client->Run(
+      RenewScript(), keys, args,
+      [this, topic, seen, number = link->number](const RedisReply& reply) {
+        const bool lost = reply.kind() != RedisReply::kArray;
+        Link* const mine = Find(topic, number);
+        Answered(topic, number, lost);
+        if (mine == nullptr || lost) return;
+        if (reply[2].integer() == 1) home_.metrics().cluster_epochs_renewed.Add();
+        OnPlace(topic, mine, {.epoch = NumberOf(reply[0]), .head = NumberOf(reply[1])}, seen);
+      });
+}
+
+void TopicLinks::OnPlace(const std::string& topic, Link* link, TopicPlace place, TopicPlace seen) {
+  Topic* const here = home_.topics().Find(topic);
+  assert(here != nullptr);
+  const TopicPlace beyond = link->beyond;
+  if (!here->begun()) {
+    home_.topics().Begin(here, place.epoch, place.head, /*complete=*/true);
+  } else if (place.epoch < here->epoch() ||
+             (place.epoch == seen.epoch && here->epoch() == seen.epoch && place.head < seen.head)) {
+    // What this node has seen is not there any more.
+    if (servers_[link->server].client->up()) Renew(topic, link, /*force=*/false);
+    return;
+  } else if (place.epoch > here->epoch()) {
+    // Where nothing had been published before, nothing of it was missed.
+    home_.topics().Begin(here, place.epoch, place.head, /*complete=*/here->epoch() == 0);
+  } else if (place.head > here->canonical().head()) {
+    home_.metrics().cluster_holes.Add();
+    home_.topics().Begin(here, place.epoch, place.head, /*complete=*/false);
+  }
+  // Followers that are told may leave, and the topic with them.
+  Link* const still = Find(topic, link->number);
+  if (still == nullptr) return;
+  const TopicPlace now = PlaceOf(*home_.topics().Find(topic));
+  if (std::exchange(still->conflict, 0) == now.epoch && now.epoch != 0) {
+    return Renew(topic, still, /*force=*/true);
+  }
+  const bool more =
+      beyond.epoch > now.epoch || (beyond.epoch == now.epoch && beyond.head > now.head);
+  if (more) AskFor(topic, still);
+}
+
+// --- Events.
+
+void TopicLinks::OnEvent(std::string_view name, std::string_view payload) {
+  const auto found = links_.find(name);
+  if (found == links_.end()) return;
+  const std::string& topic = found->first;
+  Link& link = found->second;
+  const auto epoch = TakeNumber(&payload);
+  const auto offset = epoch ? TakeNumber(&payload) : std::nullopt;
+  v1::Message message;
+  if (!offset || !message.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+    // Nothing of ours. Whoever may write to this Redis may do anything; it breaks nothing here.
+    return;
+  }
+  message.set_epoch(*epoch);
+  message.set_offset(*offset);
+  message.set_topic(topic);
+  message.set_action_type(v1::BROADCAST);
+  message.clear_to();
+  Topic* const here = home_.topics().Find(topic);
+  assert(here != nullptr);
+  if (here->begun() && *offset > 0) {
+    const TopicPlace place = PlaceOf(*here);
+    if (place.epoch == 0 && *offset == 1) {
+      // The first that was ever published to it.
+      home_.topics().Begin(here, *epoch, 0, /*complete=*/true);
+      // Followers that are told may leave, and the topic with them.
+      Topic* const still = home_.topics().Find(message.topic());
+      if (still != nullptr && still->begun()) Append(still, std::move(message));
+      return;
+    }
+    if (*epoch == place.epoch && *offset == place.head + 1) {
+      return Append(here, std::move(message));
+    }
+    if (*epoch == place.epoch && *offset <= place.head) {
+      // It came twice; or Redis has lost what came first, and has given its offset to another one.
+      if (Differs(*here, message)) Renew(topic, &link, /*force=*/true);
+      return;
+    }
+    if (*epoch < place.epoch) return;  // of a life that is over
+  }
+  if (*epoch > link.beyond.epoch || (*epoch == link.beyond.epoch && *offset > link.beyond.head)) {
+    link.beyond = {.epoch = *epoch, .head = *offset};
+  }
+  // Not begun: its place is asked for as soon as that can be, and Ask forgets what came before.
+  if (!link.asking && link.subscribed) AskFor(topic, &link);
+}
+
+void TopicLinks::Append(Topic* topic, v1::Message message) {
+  const Arrival arrival = home_.ArrivalNow();
+  const int64_t lag = std::max<int64_t>(0, arrival.wall_nanos - message.received_at());
+  home_.metrics().cluster_lag_seconds.Observe(Seconds(std::chrono::nanoseconds(lag)));
+  Publication publication{
+      .message = std::move(message), .arrival = arrival, .publisher = {}, .reply = {}};
+  home_.topics().Append(topic, &publication);
+}
+
+bool TopicLinks::Differs(const Topic& topic, const v1::Message& message) const {
+  const EventLog& log = topic.canonical();
+  if (message.offset() < log.tail()) return false;
+  const EventRun run = log.Read(message.offset(), 0);
+  v1::ServerFrame kept;
+  if (!kept.ParseFromArray(run.data, static_cast<int>(run.size))) return false;
+  return kept.events(0).message().SerializeAsString() != message.SerializeAsString();
+}
+
+}  // namespace crier

@@ -1,0 +1,105 @@
+// The topics that somebody on this node follows, of which one shard is the home: keeps each log
+// where the topic is in Redis.
+//
+//   Follow -> subscribe -> ask for the topic's place -> TopicStore::Begin -> events are appended
+//
+// An event whose offset comes next is appended. Anything else, and every reconnect, makes the shard
+// ask for the topic's place again and compare: a hole makes the log begin anew at that place, and
+// each follower reads what it has not got from Redis (SharedBus::ReadPast) or is told of a gap.
+// Where Redis has lost what this node has seen, it is made to begin a new epoch, and followers are
+// told NEW_EPOCH.
+#ifndef CRIER_SERVER_CLUSTER_TOPIC_LINKS_H_
+#define CRIER_SERVER_CLUSTER_TOPIC_LINKS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "crier/v1/message.pb.h"
+#include "server/base/string_map.h"
+#include "server/cluster/cluster_keys.h"
+#include "server/cluster/redis_client.h"
+#include "server/cluster/redis_subscriber.h"
+#include "server/engine/topic.h"
+
+namespace crier {
+
+class Shard;
+
+// A place in a topic.
+struct TopicPlace {
+  uint64_t epoch = 0;  // 0: nothing was published to it yet
+  uint64_t head = 0;
+};
+
+// The connections of one shard to one server of the cluster.
+struct ClusterServer {
+  RedisClient* client = nullptr;
+  RedisSubscriber* subscriber = nullptr;
+};
+
+// Runs on: the shard's thread, all of it.
+class TopicLinks {
+ public:
+  // `home` and `keys` outlive this object, and so does what `servers` has, in the order of the
+  // URL's servers.
+  TopicLinks(Shard* home, const ClusterKeys* keys, std::vector<ClusterServer> servers);
+
+  // SharedBus::Follow and Unfollow.
+  void Follow(const std::string& topic);
+  void Unfollow(const std::string& topic);
+
+  // What came on a topic's channel: "EPOCH OFFSET MESSAGE". Offset 0: the epoch is new, and no
+  // message.
+  void OnEvent(std::string_view topic, std::string_view payload);
+
+  // All that comes from this server comes again, or it answers again: every topic there is looked
+  // at.
+  void CheckAll(size_t server);
+
+ private:
+  struct Link {
+    uint64_t number = 0;  // tells it from a link of the same topic before
+    size_t server = 0;
+    bool subscribed = false;
+    bool asking = false;  // its place was asked for
+    bool queued = false;  // in to_ask_
+    // The highest place of what came and could not be appended, since its place was asked for.
+    TopicPlace beyond{};
+    // In this epoch an offset came twice, with different messages, and Redis was not asked for
+    // another epoch yet. 0: none.
+    uint64_t conflict = 0;
+  };
+
+  // So many places are asked for at once: a server that comes back is not flooded.
+  static constexpr size_t kMostAsking = 1000;
+
+  void AskFor(const std::string& topic, Link* link);
+  void AskForMore();
+  void Ask(const std::string& topic, Link* link);
+  // Makes Redis begin a new epoch, unless it is at another one already. `force`: also where it is
+  // not behind.
+  void Renew(const std::string& topic, Link* link, bool force);
+  // What Redis says where the topic is. `seen`: where it was here when that was asked.
+  void OnPlace(const std::string& topic, Link* link, TopicPlace place, TopicPlace seen);
+  void Answered(const std::string& topic, uint64_t number, bool lost);
+  void Append(Topic* topic, v1::Message message);
+  bool Differs(const Topic& topic, const v1::Message& message) const;
+  Link* Find(std::string_view topic, uint64_t number);
+
+  Shard& home_;
+  const ClusterKeys& keys_;
+  const std::vector<ClusterServer> servers_;
+  StringMap<Link> links_;
+  uint64_t last_number_ = 0;
+  size_t asking_ = 0;
+  std::deque<std::pair<std::string, uint64_t>> to_ask_;  // and its link's number
+};
+
+}  // namespace crier
+
+#endif  // CRIER_SERVER_CLUSTER_TOPIC_LINKS_H_
