@@ -238,6 +238,37 @@ TEST_F(RedisSentinelTest, AMasterThatDiesIsReplaced) {
   EXPECT_EQ(replica_->Command({"GET", "who"}), "second");
 }
 
+TEST_F(RedisLinkTest, SentinelsMayHaveThePasswordOrNone) {
+  const RedisServer master({.password = "sesame"});
+  for (const char* password : {"", "sesame"}) {
+    const RedisServer sentinel({.config = "sentinel monitor main 127.0.0.1 " + PortText(master) +
+                                          " 1\nsentinel auth-pass main sesame\n",
+                                .password = password,
+                                .is_sentinel = true});
+    Start("redis+sentinel://:sesame@127.0.0.1:" + PortText(sentinel) + "/main/1");
+    ASSERT_TRUE(IsUp());
+    EXPECT_EQ(Answer({"SET", "where", "here"}), "OK");
+  }
+  EXPECT_THAT(master.Command({"INFO", "keyspace"}), HasSubstr("db1:keys=1"));
+}
+
+TEST_F(RedisLinkTest, ASentinelThatNamesAReplicaIsNotBelieved) {
+  const RedisServer master;
+  const RedisServer replica({.arguments = {"--replicaof", "127.0.0.1", PortText(master)}});
+  const auto watching = [](const RedisServer& server) {
+    return RedisServer::Options{
+        .config = "sentinel monitor main 127.0.0.1 " + PortText(server) + " 1\n",
+        .is_sentinel = true};
+  };
+  const RedisServer wrong(watching(replica));
+  const RedisServer right(watching(master));
+  Start("redis+sentinel://127.0.0.1:" + PortText(wrong) + ",127.0.0.1:" + PortText(right) +
+        "/main");
+  ASSERT_TRUE(IsUp());
+  EXPECT_THAT(downs_.at(0), HasSubstr("it is no master yet, but a slave"));
+  EXPECT_EQ(Answer({"SET", "who", "master"}), "OK");
+}
+
 TEST_F(RedisSentinelTest, AMasterThatNobodyKnowsIsNamed) {
   Start("redis+sentinel://127.0.0.1:" + PortText(*sentinel_) + "/other");
   EXPECT_THAT(Why(), HasSubstr("it knows no master 'other'"));
