@@ -8,7 +8,8 @@
 // only) names the certificates in PEM that the server's has to lead to, in place of the system's.
 // Several servers have a comma between them. A comma begins the next server where a scheme follows
 // it ("redis://"); any other one stands between two sentinels. USER, PASSWORD, MASTER and what the
-// query has can be percent-encoded; an IPv6 address has brackets.
+// query has can be percent-encoded; an IPv6 address has brackets. Sentinels are given the same user
+// and password as the master, and may want none.
 #ifndef CRIER_SERVER_CLUSTER_REDIS_ADDRESS_H_
 #define CRIER_SERVER_CLUSTER_REDIS_ADDRESS_H_
 

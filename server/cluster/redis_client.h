@@ -76,7 +76,9 @@ class RedisClient {
   void Call(std::span<const std::string_view> args, Done done);
 
   // The same with a script. Where Redis has lost it (NOSCRIPT), it is loaded and the call is made
-  // again, unseen: calls that come in the meantime wait for that, so scripts stay in order.
+  // again, unseen: calls that come in the meantime wait for that, so scripts stay in order. Other
+  // commands that were on their way overtake them; and so do scripts where someone else loads them
+  // at that very moment.
   // `script` has to outlive the call.
   void Run(const RedisScript& script, std::span<const std::string_view> keys,
            std::span<const std::string_view> args, Done done);

@@ -17,8 +17,8 @@ class RedisReply {
   enum class Kind : uint8_t {
     kNil,
     kInteger,
-    kText,   // a status or a string
-    kArray,  //
+    kText,  // a status or a string
+    kArray,
     kError,  // Redis refuses; text() says why
     // No answer: the connection is lost, or there was none. Redis may have done the call or not.
     // text() says why.

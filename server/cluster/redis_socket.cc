@@ -1,7 +1,7 @@
 #include "server/cluster/redis_socket.h"
 
 #include <algorithm>
-#include <charconv>
+#include <optional>
 #include <utility>
 
 #include "server/base/concat.h"
@@ -24,6 +24,8 @@ RedisSocket::RedisSocket(boost::asio::io_context* io, RedisAddress address, Opti
       address_(std::move(address)),
       options_(std::move(options)),
       timer_(*io),
+      watch_(
+          io, &address_, [this] { Fail("the sentinel names another master"); }, options_.on_memory),
       random_(std::random_device()()) {}
 
 void RedisSocket::Start() {
@@ -34,6 +36,7 @@ void RedisSocket::Stop() {
   state_ = State::kStopped;
   timer_.cancel();
   ++timer_round_;
+  watch_.Stop();
   CloseConnection();
 }
 
@@ -58,7 +61,7 @@ std::shared_ptr<RedisConnection> RedisSocket::NewConnection() {
 void RedisSocket::AskSentinel() {
   state_ = State::kAskingSentinel;
   const HostPort& sentinel = address_.sentinels[sentinel_];
-  server_text_ = Concat({"sentinel ", sentinel.Text()});
+  server_ = sentinel;
   ArmTimer(kSentinelTimeout);
   CloseConnection();
   connection_ = NewConnection();
@@ -66,20 +69,11 @@ void RedisSocket::AskSentinel() {
 }
 
 void RedisSocket::OnSentinelReply(const RedisReply& reply) {
-  if (!steps_.empty()) {
-    // A sentinel without a password refuses one. Whether it was needed shows next.
-    steps_.pop_front();
-    return;
-  }
+  if (std::exchange(is_sentinels_login_awaited_, false)) return;
   if (reply.is_error()) return NextSentinel(reply.text());
-  HostPort master;
-  master.host = reply[0].text();
-  const std::string_view port = reply[1].text();
-  std::from_chars(port.data(), port.data() + port.size(), master.port);
-  if (master.host.empty() || master.port == 0) {
-    return NextSentinel(Concat({"it knows no master '", address_.master_name, "'"}));
-  }
-  ConnectTo(master);
+  const std::optional<HostPort> master = MasterIn(reply);
+  if (!master) return NextSentinel(Concat({"it knows no master '", address_.master_name, "'"}));
+  ConnectTo(*master);
 }
 
 void RedisSocket::NextSentinel(std::string_view why) {
@@ -93,7 +87,7 @@ void RedisSocket::NextSentinel(std::string_view why) {
 
 void RedisSocket::ConnectTo(const HostPort& server) {
   state_ = State::kLoggingIn;
-  server_text_ = server.Text();
+  server_ = server;
   ArmTimer(kLoginTimeout);
   CloseConnection();
   connection_ = NewConnection();
@@ -101,19 +95,17 @@ void RedisSocket::ConnectTo(const HostPort& server) {
 }
 
 void RedisSocket::OnOpen() {
-  const bool is_sentinel = state_ == State::kAskingSentinel;
+  if (state_ == State::kAskingSentinel) {
+    is_sentinels_login_awaited_ = AskForMaster(address_, connection_.get());
+    return;
+  }
   const auto send = [this](Step step, std::span<const std::string_view> args) {
     connection_->Send(args);
     steps_.push_back(step);
   };
   if (!address_.password.empty()) {
-    const std::string_view args[] = {"AUTH", address_.user, address_.password};
-    const std::string_view without_user[] = {"AUTH", address_.password};
-    address_.user.empty() ? send(Step::kAuth, without_user) : send(Step::kAuth, args);
-  }
-  if (is_sentinel) {
-    const std::string_view args[] = {"SENTINEL", "get-master-addr-by-name", address_.master_name};
-    return connection_->Send(args);
+    SendLogin(address_, connection_.get());
+    steps_.push_back(Step::kAuth);
   }
   if (address_.database != 0) {
     const std::string number = std::to_string(address_.database);
@@ -153,6 +145,7 @@ void RedisSocket::OnLoginReply(const RedisReply& reply) {
   last_why_.clear();
   timer_.cancel();
   ++timer_round_;
+  if (!address_.sentinels.empty()) watch_.Start(sentinel_, server_);
   if (options_.on_up) options_.on_up();
 }
 
@@ -187,9 +180,20 @@ void RedisSocket::CloseConnection() {
 void RedisSocket::Fail(std::string_view why) {
   if (state_ == State::kStopped || state_ == State::kPausing || state_ == State::kNew) return;
   std::string text = Concat({address_.Text(), ": "});
-  if (!address_.sentinels.empty()) text.append(server_text_).append(": ");
+  if (!address_.sentinels.empty()) {
+    text.append(state_ == State::kAskingSentinel ? "sentinel " : "").append(server_.Text());
+    text.append(": ");
+  }
   text.append(why);
-  const bool was_up = std::exchange(state_, State::kPausing) == State::kUp;
+  const State was = std::exchange(state_, State::kPausing);
+  const bool was_up = was == State::kUp;
+  if (was_up && !address_.sentinels.empty()) {
+    watch_.Stop();
+    sentinel_ = watch_.sentinel();
+  } else if (was == State::kLoggingIn && !address_.sentinels.empty()) {
+    // Who has named a master that is none may be cut off from the others.
+    sentinel_ = (sentinel_ + 1) % address_.sentinels.size();
+  }
   CloseConnection();
   // Who lets us in and throws us out at once is not asked twenty times a second.
   if (was_up && steady_clock::now() - up_since_ >= kLastPause) failures_ = 0;

@@ -23,6 +23,7 @@
 #include "server/cluster/redis_address.h"
 #include "server/cluster/redis_connection.h"
 #include "server/cluster/redis_reply.h"
+#include "server/cluster/redis_sentinel.h"
 
 namespace crier {
 
@@ -98,10 +99,12 @@ class RedisSocket {
   uint64_t timer_round_ = 0;  // what an older round of the timer brings does not count
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
-  std::string server_text_;    // the server that is connected to, for messages
+  HostPort server_;            // that is connected to, or is to be
   size_t sentinel_ = 0;        // who is asked
   size_t sentinels_left_ = 0;  // in this attempt
-  int failures_ = 0;           // in a row
+  bool is_sentinels_login_awaited_ = false;
+  RedisSentinelWatch watch_;
+  int failures_ = 0;  // in a row
   TimePoint up_since_{};
   std::string last_why_;
   std::minstd_rand random_;

@@ -26,7 +26,7 @@ RedisSubscriber::RedisSubscriber(boost::asio::io_context* io, RedisAddress addre
                .on_reply = [this](const RedisReply& reply) { OnReply(reply); },
                .on_down = [this](std::string_view why, bool was_up) { OnDown(why, was_up); },
                .on_memory = options_.on_memory}),
-      ticker_(io, options_.timeout, [this](TimePoint now) { OnTick(now); }) {}
+      ticker_(io, TickInterval(options_.timeout), [this](TimePoint now) { OnTick(now); }) {}
 
 RedisSubscriber::~RedisSubscriber() { Stop(); }
 

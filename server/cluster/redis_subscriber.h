@@ -31,7 +31,7 @@ class RedisSubscriber {
  public:
   struct Options {
     // A message, at once when it has come; nothing is queued here. The views end with the call.
-    std::function<void(std::string_view channel, std::string_view payload)> on_message;
+    std::function<void(std::string_view channel, std::string_view payload)> on_message{};
     // Connected and logged in.
     std::function<void()> on_up{};
     // All channels that were subscribed when on_up ran are confirmed: their messages come (again).

@@ -18,13 +18,10 @@ namespace crier {
 // Runs on: the thread of `io`.
 class RedisTicker {
  public:
-  // Ticks eight times in `timeout`, so that it is noticed soon after it is over. `tick` may stop
-  // the ticker.
-  RedisTicker(boost::asio::io_context* io, std::chrono::milliseconds timeout,
+  // `tick` may stop the ticker.
+  RedisTicker(boost::asio::io_context* io, std::chrono::milliseconds interval,
               std::function<void(TimePoint now)> tick)
-      : timer_(*io),
-        interval_(std::max(timeout / 8, std::chrono::milliseconds(1))),
-        tick_(std::move(tick)) {}
+      : timer_(*io), interval_(interval), tick_(std::move(tick)) {}
 
   void Start() {
     last_ = std::chrono::steady_clock::now();
@@ -56,6 +53,11 @@ class RedisTicker {
   uint64_t round_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
+
+// How often to look, so that the end of `timeout` is noticed soon.
+inline std::chrono::milliseconds TickInterval(std::chrono::milliseconds timeout) {
+  return std::max(timeout / 8, std::chrono::milliseconds(1));
+}
 
 // How long nothing may come before Redis is asked whether it is there.
 inline Duration PingAfter(std::chrono::milliseconds timeout) {

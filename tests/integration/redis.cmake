@@ -1,0 +1,11 @@
+# Against a redis-server of the test's own.
+function(crier_redis_test name)
+  add_executable(${name} ${name}.cc)
+  target_link_libraries(${name} PRIVATE crier_flags crier_redis crier_test_redis GTest::gmock
+                                        GTest::gtest_main)
+  crier_discover_tests(${name} LABELS integration TIMEOUT 120)
+endfunction()
+
+crier_redis_test(redis_client_test)
+crier_redis_test(redis_link_test)
+crier_redis_test(redis_subscriber_test)
