@@ -41,12 +41,11 @@ ClusterBus::~ClusterBus() = default;
 ClusterShard* ClusterBus::Of(Shard& shard) {
   // Runs on: the thread of `shard`
   assert(shard.IsCurrent() || stopped_);
-  if (stopped_) return nullptr;
-  std::unique_ptr<ClusterShard>& its = shards_[shard.index()];
-  if (its == nullptr) {
-    its = std::make_unique<ClusterShard>(&shard, &options_, &keys_, node_);
-  }
-  return its.get();
+  return stopped_ ? nullptr : shards_[shard.index()].get();
+}
+
+void ClusterBus::Start(Shard& shard) {
+  shards_[shard.index()] = std::make_unique<ClusterShard>(&shard, &options_, &keys_, node_);
 }
 
 void ClusterBus::Publish(Shard& from, Publication publication) {

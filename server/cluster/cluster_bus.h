@@ -23,6 +23,7 @@ class ClusterBus final : public SharedBus {
   ClusterBus(Engine* engine, ClusterOptions options);
   ~ClusterBus() override;
 
+  void Start(Shard& shard) override;
   void Publish(Shard& from, Publication publication) override;
   void Follow(Shard& home, const std::string& topic) override;
   void Unfollow(Shard& home, const std::string& topic) override;
@@ -35,7 +36,7 @@ class ClusterBus final : public SharedBus {
   const std::string& node() const { return node_; }
 
  private:
-  // Made when it is used first, because shards come after the bus. Null: stopped.
+  // Null: stopped.
   ClusterShard* Of(Shard& shard);
 
   Engine* const engine_;

@@ -75,6 +75,8 @@ class Bus {
   virtual ~Bus() = default;
   // Answers publication.reply, once. Runs on: the thread of `from`.
   virtual void Publish(Shard& from, Publication publication) = 0;
+  // The first of all that is asked of it for this shard. Runs on: the shard's thread.
+  virtual void Start(Shard&) {}
   // The shards' threads have ended: lets go of all that refers to the shards. Nothing is asked of
   // what is shared from then on.
   virtual void Stop() {}

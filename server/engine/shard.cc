@@ -24,7 +24,10 @@ Shard::Shard(Engine* engine, size_t index, ShardMetrics* metrics)
       topics_(this),
       feeds_(this),
       sessions_(this) {
-  Post([this] { feeds_.PinEmptyTopic(); });
+  Post([this] {
+    engine_->bus().Start(*this);
+    feeds_.PinEmptyTopic();
+  });
 }
 
 Shard::~Shard() = default;
