@@ -99,6 +99,9 @@ class AclTest(unittest.TestCase):
         await two.send(v1.ClientFrame(publish=v1.Message(
             action_type=v1.DIRECT, to="nobody", body="x", id="n")))
         self.assertEqual((await self.event(two, "error")).outcome, "NO_RECIPIENT")
+        await one.send(v1.ClientFrame(presence=v1.PresenceQuery(topic="news", id="p")))
+        present = await self.event(one, "presence")
+        self.assertEqual((present.sessions, sorted(present.users)), (2, ["alice", "bob"]))
         for link in (one, two):
             await link.close()
         return acks[-1]
