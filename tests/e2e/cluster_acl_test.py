@@ -1,5 +1,5 @@
-"""The rules that docs/cluster.md gives for crier's user in Redis: with these two nodes do all that a cluster
-does, and there is none that they do not use."""
+"""What docs/cluster.md says for who runs a cluster: the forms of the URL, and the rules for crier's user in Redis.
+With these rules two nodes do all that a cluster does, and there is none that they do not use."""
 
 import asyncio
 import itertools
@@ -30,6 +30,42 @@ def rules(prefix="crier:"):
     words = line.replace("\\\n", " ").split()
     assert words[:2] == ["user", "crier"], words
     return [word.replace("crier:", prefix) for word in words[2:]]
+
+
+class PageTest(unittest.TestCase):
+    def check(self, *flags):
+        return subprocess.run([os.environ["CRIERD"], "--check", *flags], capture_output=True, text=True,
+                              timeout=support.DEADLINE, check=False)
+
+    def test_the_forms_of_the_url_are_right(self):
+        table = PAGE.split("### The URL")[1].split("\n#")[0]
+        urls = re.findall(r"^\| `(redis\S+)`", table, re.M)
+        self.assertGreaterEqual(len(urls), 5)
+        self.assertEqual(table.count("| `redis"), len(urls))
+        for url in urls:
+            for word, example in [("USER", "crier"), ("PASSWORD", "a%40b"), ("HOST", "10.0.0.5"),
+                                  ("PORT", "6380"), ("DATABASE", "2"), ("MASTER", "mymaster")]:
+                url = url.replace(word, example)
+            # The second one of the same host.
+            url = url.replace(",10.0.0.5", ",10.0.0.6")
+            for text in [url, f"{url}?prefix=chat:"]:
+                with self.subTest(text):
+                    done = self.check(f"--cluster_url={text}")
+                    self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_its_flags_are_there(self):
+        known = set(re.findall(r"--(\w+)", self.help()))
+        # Those of other programs.
+        others = {"port", "save", "appendonly", "detach", "no", "force", "wait", "bind"}
+        named = set(re.findall(r"--([a-z_]+)", PAGE))
+        self.assertEqual(named - known - others, set())
+        for name, default in re.findall(r"`--(\w+)` \((\d[\w.,]*)", PAGE):
+            default = default.replace(",", "").rstrip(").")
+            self.assertRegex(self.help(), rf"--{name}=\w+ +\(default: {default}")
+
+    def help(self):
+        return subprocess.run([os.environ["CRIERD"], "--help"], capture_output=True, text=True,
+                              timeout=support.DEADLINE, check=True).stdout
 
 
 class AclTest(unittest.TestCase):

@@ -39,8 +39,7 @@ class ComposeTest(unittest.TestCase):
         for service in self.services.values():
             for other, how in service.get("depends_on", {}).items():
                 self.assertEqual(how, {"condition": "service_healthy"})
-                # The nodes' check is in their image.
-                self.assertTrue("healthcheck" in self.services[other] or other in NODES)
+                self.assertIn("healthcheck", self.services[other])
 
     def test_images_are_pinned_and_name_no_host(self):
         for name in ["redis", "haproxy"]:
@@ -117,6 +116,7 @@ class BalancedTest(unittest.TestCase):
         os.environ.update(NO_PROXY)
         cls.redis = cls.enterClassContext(cluster.Redis())
         compose = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]["crier1"]
+        cls.check = compose["healthcheck"]["test"]
         flags = [flag for flag in compose["command"]
                  if not flag.startswith(("--cluster_url", "--trusted_proxies"))]
         cls.nodes = [cls.enterClassContext(cluster.Node(
@@ -178,6 +178,15 @@ class BalancedTest(unittest.TestCase):
         asyncio.run(talk())
         support.wait_for("the end of all sessions", lambda: self.sessions() == [0, 0, 0])
 
+    def healthy(self, node):
+        """By the compose file's own check."""
+        kind, program, *arguments = self.check
+        self.assertEqual((kind, program), ("CMD", "crier"))
+        arguments = [argument.replace("127.0.0.1:50051", node.grpc) for argument in arguments]
+        self.assertIn(f"--grpc={node.grpc}", arguments)
+        return subprocess.run([os.environ["CRIER"], *arguments], capture_output=True,
+                              timeout=support.DEADLINE, check=False).returncode == 0
+
     def test_what_is_for_operators_is_not_for_everybody(self):
         for path in ["/metrics", "/readyz", "/healthcheck"]:
             self.assertEqual(self.balancer.status(path), 403)
@@ -190,6 +199,7 @@ class BalancedTest(unittest.TestCase):
                                     lambda: not any(node.ready() for node in self.nodes))
             await asyncio.to_thread(support.wait_for, "the balancer to take nobody",
                                     lambda: self.balancer.status("/") == 503)
+            self.assertEqual([self.healthy(node) for node in self.nodes], [False] * 3)
             with self.assertRaises(SessionEnded):
                 await LINKS["json"].open(self.balancer, "late")
             # Who is there stays, and is refused.
@@ -201,6 +211,7 @@ class BalancedTest(unittest.TestCase):
             await asyncio.to_thread(self.redis.restart)
             await asyncio.to_thread(support.wait_for, "ready nodes",
                                     lambda: all(node.ready() for node in self.nodes))
+            self.assertEqual([self.healthy(node) for node in self.nodes], [True] * 3)
             await asyncio.to_thread(support.wait_for, "the balancer",
                                     lambda: self.balancer.status("/") == 200)
             # The same id: what was refused is published now.
