@@ -1,5 +1,5 @@
-"""What docs/cluster.md says for who runs a cluster: the forms of the URL, and the rules for crier's user in Redis.
-With these rules two nodes do all that a cluster does, and there is none that they do not use."""
+"""What docs/cluster.md says for who runs a cluster: the forms of the URL, and the rules for crier's user in
+Redis. With these rules two nodes do all that a cluster does, and there is none that they do not use."""
 
 import asyncio
 import itertools
