@@ -219,6 +219,12 @@ void Following::Begin(Cursor* cursor) {
 void Following::BeginAnew(Cursor* cursor, uint64_t epoch_before) {
   const EventLog& log = cursor->feed->log();
   Cursor::Start& start = cursor->EnsureStart();
+  if (start.left && start.left->epoch() >= cursor->feed->epoch() &&
+      cursor->state() != Cursor::State::kHeld) {
+    // Its client was here before this node was.
+    start.resume = std::exchange(start.left, std::nullopt);
+    return ApplyResume(cursor);
+  }
   v1::ResumePoint place;
   place.set_epoch(epoch_before);
   place.set_offset(cursor->next() - 1);
@@ -246,6 +252,18 @@ void Following::ApplyResume(Cursor* cursor) {
   if (shared != nullptr && point.offset() == 0 &&
       shared->IsBeforeAll(shard(), feed->topic(), point.epoch())) {
     point.set_epoch(0);
+  }
+  if (shared != nullptr && point.epoch() > feed->epoch()) {
+    // The client was in a later epoch, on another node; this one has yet to hear of it. What it has
+    // of the epoch before is no news to such a client. It is told that its epoch is not here, in
+    // case that it never will be, and goes on from its own place as soon as it is (BeginAnew).
+    v1::ResumePoint head;
+    head.set_offset(feed->log().head());
+    cursor->MoveTo(head, feed->epoch(), feed->log(), /*ahead=*/0);
+    cursor->start_work()->left = point;
+    Skip(cursor, cursor->next(), v1::NEW_EPOCH);
+    shard().metrics().resumes[static_cast<size_t>(ResumeKind::kNewEpoch)].Add();
+    return HasPlace(cursor);
   }
   const bool new_epoch = point.epoch() != feed->epoch() && point.epoch() != 0;
   cursor->start_work()->reason = new_epoch ? v1::NEW_EPOCH : v1::EXPIRED;
@@ -313,7 +331,9 @@ void Following::Answer(Cursor* cursor) {
   for (const std::string& id : cursor->start_work()->ack_ids) {
     session().SendAck(id, cursor->feed->topic(), position, session().user_id());
   }
+  std::optional<v1::ResumePoint> left = std::move(cursor->start_work()->left);
   cursor->FinishStart();
+  if (left) cursor->EnsureStart().left = std::move(left);
 }
 
 std::vector<std::string> Following::Topics() const {
