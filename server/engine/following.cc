@@ -257,11 +257,11 @@ void Following::ApplyResume(Cursor* cursor) {
     // The client was in a later epoch, on another node; this one has yet to hear of it. What it has
     // of the epoch before is no news to such a client. It is told that its epoch is not here, in
     // case that it never will be, and goes on from its own place as soon as it is (BeginAnew).
-    v1::ResumePoint head;
-    head.set_offset(feed->log().head());
-    cursor->MoveTo(head, feed->epoch(), feed->log(), /*ahead=*/0);
+    const EventLog& log = feed->log();
+    cursor->MoveTo({}, feed->epoch(), log, /*ahead=*/0);
     cursor->start_work()->left = point;
-    Skip(cursor, cursor->next(), v1::NEW_EPOCH);
+    Skip(cursor, log.head() + 1, v1::NEW_EPOCH);
+    cursor->EndReplayWhereReached(log);
     shard().metrics().resumes[static_cast<size_t>(ResumeKind::kNewEpoch)].Add();
     return HasPlace(cursor);
   }
