@@ -1,0 +1,93 @@
+"""What is right in a cluster whose clients send again, beside what tests/faults/history.py knows.
+
+- UNAVAILABLE says that it is not known what has become of a message. It may have been published, then or
+  later; its sender sends it again with the same id.
+- What was sent again may be in a later epoch once more: Redis had lost the topic, and the id with it.
+  That is counted (`again`). Within one epoch it is a duplicate, unless Redis was made to evict keys
+  (`evicts`), and the id was one of them.
+- Epoch 0 is that of a topic to which nothing was published yet. Its first event, in its first epoch, needs
+  no gap.
+- Epochs grow. Whoever stays in one that is not the last is not told of the last one.
+"""
+
+from collections import Counter
+
+from history import History, _Check, _place
+
+
+class ClusterHistory(History):
+    def check(self, evicts=False):
+        return _ClusterCheck(self.records, evicts).run()
+
+    def told(self):
+        """What clients were told of, by reason."""
+        return Counter(record[-1] for record in self.records if record[0] == "gap") + \
+            Counter("mailbox" for record in self.records if record[0] == "mailbox_gap") + \
+            Counter(record[-1] for record in self.records if record[0] == "refused")
+
+
+class _ClusterCheck(_Check):
+    def __init__(self, records, evicts):
+        super().__init__(records)
+        self.evicts = evicts
+        self.unknown = set()  # messages that were answered UNAVAILABLE
+        self.verdict.again = 0
+        self._places = {}  # (message, topic, epoch) -> its offset
+        for record in records:
+            if record[0] == "refused" and record[3] == "UNAVAILABLE":
+                self.unknown.add(record[2])
+
+    def _note_place(self, record):
+        """As it is there, but a message may have a place in each epoch, where it was sent again."""
+        if record[0] == "received":
+            _, client, topic, epoch, offset, message = record
+        else:
+            _, client, message, topic, epoch, offset, _ = record
+            if offset == 0:
+                return
+        place = (topic, epoch, offset)
+        self.heads[topic, epoch] = max(self.heads[topic, epoch], offset)
+        other = self.at.setdefault(place, message)
+        if other != message:
+            self.verdict.add("reordered", f"{_place(*place)} is {message} for {client}, and {other} "
+                                          "for somebody else")
+            return
+        first = self.published.setdefault(message, place)
+        if first == place or (message, place) in self.again:
+            return
+        self.again.add((message, place))
+        known = self._places.setdefault((message, topic, epoch), offset)
+        # All sends are in the records, also those that come later in them.
+        sent = sum(1 for one in self.records if one[0] == "sent" and one[2] == message)
+        anew = epoch != first[1] and known == offset
+        if sent > 1 and (anew or self.evicts):
+            self.verdict.again += 1
+        else:
+            self.verdict.add("duplicated", f"{message} is at {_place(*first)} and, for {client}, at "
+                                           f"{_place(*place)}")
+
+    def _advance(self, state, client, topic, epoch, first, last, how, reason):
+        if state.places.get(topic) == (0, 0) and reason is None and first == 1 and \
+                epoch == min(other for where, other in self.heads if where == topic and other):
+            state.epochs_left.add((topic, 0))
+            state.places[topic] = (epoch, last)
+            return
+        super()._advance(state, client, topic, epoch, first, last, how, reason)
+
+    def _check_refusals(self):
+        for message in self.unknown:
+            self.refusals.pop(message, None)
+        super()._check_refusals()
+
+    def _check_senders_order(self):
+        for message in self.unknown:  # when it was published, if it was, is not known
+            self.sends[message] += 1
+        super()._check_senders_order()
+
+    def _finished(self, state, client):
+        super()._finished(state, client)
+        for topic, (epoch, _) in state.places.items():
+            last = max(other for where, other in self.heads if where == topic)
+            if last > epoch:
+                self.verdict.add("lost", f"{client} stayed in {topic!r} epoch {epoch}, and was never "
+                                         f"told of epoch {last}")
