@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 _TESTS = Path(__file__).resolve().parents[1]
+os.environ.setdefault("CRIERD", str(_TESTS.parent / "build/release/bin/crierd"))
 sys.path[:0] = [str(_TESTS / "e2e"), str(_TESTS / "faults")]
 
 import support  # pylint: disable=wrong-import-position

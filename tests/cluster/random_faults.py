@@ -5,16 +5,12 @@ repeats its choices (how the machine's processes take turns is no choice of its:
 
 import argparse
 import asyncio
-import os
 import random
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 from field import FAULTS, Field
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 async def run(seed, count, names, rate):
@@ -75,5 +71,4 @@ def main():
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("CRIERD", str(ROOT / "build/release/bin/crierd"))
     main()

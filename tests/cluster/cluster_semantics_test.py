@@ -264,8 +264,8 @@ class SemanticsTest(unittest.IsolatedAsyncioTestCase):
         again = await asyncio.to_thread(
             call_grpc, self.nodes[2], "Publish", messaging.PublishRequest(message=v1.Message(
                 action_type=v1.BROADCAST, topic=self.topic, body="1", id="m", user_id="alice")))
-        self.assertEqual((int(answer["ack"]["epoch"]), int(answer["ack"]["offset"]), True),
-                         (again.ack.epoch, again.ack.offset, again.ack.duplicate))
+        self.assertEqual((int(answer["epoch"]), int(answer["offset"]), True),
+                         (again.epoch, again.offset, again.duplicate))
         await asyncio.to_thread(
             call_grpc, self.nodes[0], "Publish", messaging.PublishRequest(message=v1.Message(
                 action_type=v1.BROADCAST, topic=self.topic, body="2")))

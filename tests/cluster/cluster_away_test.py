@@ -1,0 +1,140 @@
+"""While Redis is away: sessions stay, publishes are refused with advice, the probes, the metric and the
+log say so; and afterwards all is as before."""
+
+import asyncio
+import json
+import unittest
+import urllib.error
+
+import grpc
+
+from nodes import Cluster, Node  # sets the paths of the next ones
+import faults
+from dialects import DIALECTS
+from model import messaging, v1
+from session import Session, call_grpc, call_http
+
+
+def status_of(node, path):
+    try:
+        node.get(path)
+        return 200
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+class AwayTest(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)
+        self.cluster = Cluster(1, flags=("--cluster_timeout=300ms",))
+        self.addCleanup(self.cluster.close)
+        self.plain = self.cluster.nodes[0]
+        self.strict = Node(2, self.plain.url, "--cluster_timeout=300ms", "--cluster_readiness")
+        self.cluster.nodes.append(self.strict)
+        self.sessions = []
+        for node in self.cluster.nodes:
+            for dialect in DIALECTS:
+                session = await Session.open(node, dialect, f"user-{node.number}-{dialect}")
+                self.sessions.append(session)
+                self.assertEqual("Ack", (await session.follow("room")).DESCRIPTOR.name)
+
+    async def asyncTearDown(self):
+        await asyncio.gather(*(session.close() for session in self.sessions))
+
+    async def become(self, connected):
+        for node in self.cluster.nodes:
+            await faults.until(f"node {node.number} to see it", lambda: node.connected() == connected)
+        wanted = 200 if connected else 503
+        await faults.until(f"/readyz {wanted}", lambda: status_of(self.strict, "/readyz") == wanted)
+        self.assertEqual(200, status_of(self.plain, "/readyz"))
+        self.assertEqual(200, status_of(self.strict, "/healthcheck"))
+
+    async def be_refused(self):
+        for session in self.sessions:
+            for to in (None, self.sessions[0].user):
+                error = await session.publish("refused", "room", to=to, name="again")
+                self.assertEqual(("Error", "UNAVAILABLE"),
+                                 (error.DESCRIPTOR.name, getattr(error, "outcome", error)))
+                if session.dialect != "plain":
+                    self.assertEqual("retry_with_same_id", error.advice)
+            self.assertFalse(session.ended)
+        for node in self.cluster.nodes:
+            message = {"actionType": "BROADCAST", "topic": "room", "body": "x"}
+            status, body = call_http(node, "Publish", {"message": message})
+            self.assertEqual(503, status)
+            self.assertIn("retry_with_same_id", json.dumps(body))
+            status, _ = call_http(node, "History", {"topic": "room"})
+            self.assertEqual(503, status)
+            with self.assertRaises(grpc.RpcError) as failed:
+                call_grpc(node, "Publish", messaging.PublishRequest(message=v1.Message(
+                    action_type=v1.BROADCAST, topic="room", body="x")))
+            self.assertEqual(grpc.StatusCode.UNAVAILABLE, failed.exception.code())
+
+    async def be_well(self, first):
+        """`first`: publishes that this session sent while it was away are published once."""
+        acks = [await session.publish("again", "room", name="again") for session in self.sessions]
+        self.assertEqual(["Ack"] * len(acks), [ack.DESCRIPTOR.name for ack in acks])
+        wanted = list(range(first, first + len(acks)))
+        self.assertEqual(wanted, [ack.offset for ack in acks])
+        for session in self.sessions:
+            await faults.until("all of them", lambda: [
+                offset for _, offset, _ in session.messages("room")][-len(wanted):] == wanted)
+            self.assertFalse(session.ended)
+
+    def changes(self, node):
+        return [line.split("cluster: ", 1)[1].split(" ", 1)[0] for line in node.lines()
+                if " cluster: " in line]
+
+    async def test_redis_is_killed_and_begins_again_empty(self):
+        await self.become(True)
+        self.cluster.redis.kill()
+        await self.become(False)
+        await self.be_refused()
+        self.cluster.redis.start()
+        await self.become(True)
+        await self.be_well(1)
+        for node in self.cluster.nodes:
+            changes = self.changes(node)
+            self.assertEqual(["connected", "lost"], changes[:2])
+            self.assertEqual(2, changes.count("connected"), node.lines())
+            self.assertEqual(1, changes.count("lost"), node.lines())
+            # And one for each reason why there is no connection.
+            reasons = [line.split(" cluster: ", 1)[1] for line in node.lines()
+                       if " warning cluster: " in line]
+            self.assertEqual(len(reasons), len(set(reasons)), node.lines())
+            self.assertLessEqual(len(changes), 4, node.lines())
+
+    async def test_redis_stands_still(self):
+        before = [await session.publish("before", "room") for session in self.sessions]
+        self.assertEqual(list(range(1, len(before) + 1)), [ack.offset for ack in before])
+        self.cluster.redis.pause()
+        await self.become(False)
+        await self.be_refused()
+        self.cluster.redis.resume()
+        await self.become(True)
+        await self.be_well(len(before) + 1)
+        for node in self.cluster.nodes:
+            self.assertEqual(1, self.changes(node).count("lost"), node.lines())
+            self.assertEqual(2, self.changes(node).count("connected"), node.lines())
+
+    async def test_a_session_that_comes_meanwhile(self):
+        """It may follow the topic without a name, and one that its node knows; another one waits."""
+        self.cluster.redis.kill()
+        await self.become(False)
+        session = await Session.open(self.plain, "json", "late")
+        self.sessions.append(session)
+        self.assertEqual("Ack", (await session.follow("room")).DESCRIPTOR.name)
+        waiting = asyncio.ensure_future(session.follow("unknown"))
+        await session.presence("")
+        self.assertFalse(waiting.done())
+        self.cluster.redis.start()
+        await self.become(True)
+        self.assertEqual("Ack", (await waiting).DESCRIPTOR.name)
+        ack = await self.sessions[-2].publish("x", "unknown")
+        self.assertEqual("Ack", ack.DESCRIPTOR.name)
+        await session.bodies("unknown", ["x"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
