@@ -22,13 +22,12 @@ class ClusterPeer(Peer):
         if not self.ready.is_set():
             return False
         message = f"{self.name}-{next(self._numbers)}"
-        self.unsettled[message] = (topic, to, padding)
+        self.unsettled[message] = content = (topic, to, padding)
         for _ in range(repeat):
-            await self._send(message)
+            await self._send(message, *content)
         return True
 
-    async def _send(self, message):
-        topic, to, padding = self.unsettled[message]
+    async def _send(self, message, topic, to, padding):
         frame = v1.ClientFrame()
         frame.publish.id = message
         frame.publish.body = message + " " * padding
@@ -53,7 +52,7 @@ class ClusterPeer(Peer):
             await asyncio.sleep(PAUSE)
             # Another session has sent it already.
             if session == self.sessions and message in self.unsettled and self.ready.is_set():
-                await self._send(message)
+                await self._send(message, *self.unsettled[message])
         task = asyncio.ensure_future(repeat())
         self._repeats.add(task)
         task.add_done_callback(self._repeats.discard)

@@ -107,14 +107,16 @@ class Redis:
                 pass
 
     def call(self, *words):
-        """The answer to a command."""
-        if self._calls is None:
-            self._calls = Calls(self.port)
-        try:
-            return self._calls.call(*words)
-        except OSError:
-            self._forget_calls()
-            raise
+        """The answer to a command. Where Redis has ended the connection, as at a failover, it is asked again."""
+        for known in (self._calls is not None, False):
+            if self._calls is None:
+                self._calls = Calls(self.port)
+            try:
+                return self._calls.call(*words)
+            except OSError:
+                self._forget_calls()
+                if not known:
+                    raise
 
     def info(self, name):
         """A line of INFO, as text."""
