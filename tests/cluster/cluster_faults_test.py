@@ -40,6 +40,15 @@ class FaultsTest(unittest.IsolatedAsyncioTestCase):
     async def test_a_node_is_killed(self):
         await self.suffer("kill_node")
 
+    async def test_a_node_is_restarted(self):
+        self.assertEqual(0, (await self.suffer("restart_node"))["NEW_EPOCH"])
+
+    async def test_redis_forgets_its_scripts(self):
+        self.assertEqual(0, (await self.suffer("forget_scripts"))["UNAVAILABLE"])
+
+    async def test_redis_drops_a_node_that_does_not_read(self):
+        self.assertEqual(0, (await self.suffer("drop_slow_readers"))["NEW_EPOCH"])
+
     async def test_a_node_stands_still(self):
         self.assertEqual(0, (await self.suffer("stop_node"))["NEW_EPOCH"])
 
@@ -57,6 +66,9 @@ class FaultsTest(unittest.IsolatedAsyncioTestCase):
 
     async def test_redis_begins_again_empty(self):
         self.assertGreater((await self.suffer("empty_redis"))["NEW_EPOCH"], 0)
+
+    async def test_redis_fails_over_to_a_replica_that_lags(self):
+        self.assertGreater((await self.suffer("fail_over"))["NEW_EPOCH"], 0)
 
     async def test_redis_is_emptied(self):
         self.assertGreater((await self.suffer("flush_redis"))["NEW_EPOCH"], 0)

@@ -11,7 +11,7 @@ from cluster_history import ClusterHistory
 from cluster_peer import ClusterPeer
 from dialects import DIALECTS
 from link import Link
-from redis_server import Redis, RedisError
+from redis_server import Redis
 
 TOPICS = ["", "room-1", "room-2"]
 TIMEOUT_MS = 500  # --cluster_timeout: faults take a second or two, not a minute
@@ -137,6 +137,13 @@ class Field:
         await self._a_while(0, 0.5)
         await asyncio.to_thread(node.begin)
 
+    async def restart_node(self):
+        """As an operator does."""
+        node = self._one()
+        node.up = False
+        await asyncio.to_thread(node.stop)
+        await asyncio.to_thread(node.begin)
+
     async def stop_node(self):
         node = self._one()
         node.pause()
@@ -188,6 +195,20 @@ class Field:
             used = int(self.redis.info("used_memory"))
         self.redis.call("CONFIG", "SET", "maxmemory", 0)
 
+    async def forget_scripts(self):
+        for _ in range(self.chance.randint(1, 5)):
+            self.redis.call("SCRIPT", "FLUSH")
+            await self._a_while(0, 0.05)
+
+    async def drop_slow_readers(self):
+        """Redis ends the connections of a node that reads nothing for a while."""
+        node = self._one()
+        self.redis.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 1kb 1kb 1")
+        node.pause()
+        await self._a_while(0.1, 1)
+        node.resume()
+        self.redis.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32mb 8mb 60")
+
     async def flush_redis(self):
         self.redis.call("FLUSHALL")
 
@@ -208,5 +229,5 @@ class Field:
             link.lose()
 
 
-FAULTS = ("kill_node", "stop_node", "cut_node", "break_link", "kill_clients", "stop_redis",
-          "empty_redis", "fill_redis", "evict", "flush_redis", "fail_over")
+FAULTS = ("kill_node", "restart_node", "stop_node", "cut_node", "break_link", "kill_clients",
+          "stop_redis", "empty_redis", "fill_redis", "evict", "flush_redis", "forget_scripts", "drop_slow_readers", "fail_over")

@@ -1,7 +1,8 @@
-#!/usr/bin/env python3
-"""Random faults of a cluster, and the history checker: random_faults.py [--seed N] [--runs N]
-[--faults N] [--only FAULT,...]. Each run takes a few seconds. A run that fails prints the command that
-repeats its choices (how the machine's processes take turns is no choice of its: try it some times)."""
+"""Random faults of a cluster of three nodes on one Redis, judged by the history checker (docs/faults.md).
+Each run takes a few seconds. One that fails prints the command that repeats its choices. How the machine's
+processes take turns is not among these, so a rare fault may need some tries. scripts/faults cluster calls
+it.
+"""
 
 import argparse
 import asyncio
@@ -32,7 +33,7 @@ async def run(seed, count, names, rate):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser("scripts/faults cluster", description=__doc__)
     parser.add_argument("--seed", type=int, default=None, help="default: a new one")
     parser.add_argument("--runs", type=int, default=20, help="with seeds that follow each other")
     parser.add_argument("--faults", type=int, default=3, help="in each run")
