@@ -70,6 +70,14 @@ void ClusterBus::SetUser(Shard& home, const std::string& user, bool here) {
   if (ClusterShard* const its = Of(home)) its->SetUser(user, here);
 }
 
+void ClusterBus::AwaitUser(Shard& home, const std::string& user, absl::AnyInvocable<void()> done) {
+  Of(home)->AwaitUser(user, std::move(done));
+}
+
+void ClusterBus::AskPresence(Shard& home, const std::string& topic, PresenceDone done) {
+  Of(home)->AskPresence(topic, std::move(done));
+}
+
 void ClusterBus::Stop() {
   stopped_ = true;
   shards_.clear();

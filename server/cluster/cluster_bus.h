@@ -30,6 +30,8 @@ class ClusterBus final : public SharedBus {
   void ReadPast(Shard& home, const std::string& topic, uint64_t from, PastLimits limits,
                 PastDone done) override;
   void SetUser(Shard& home, const std::string& user, bool here) override;
+  void AwaitUser(Shard& home, const std::string& user, absl::AnyInvocable<void()> done) override;
+  void AskPresence(Shard& home, const std::string& topic, PresenceDone done) override;
   void Stop() override;
 
   // Of this process: random, so that no other node has the same.

@@ -5,6 +5,7 @@
 #include <array>
 #include <cassert>
 #include <cstdint>
+#include <utility>
 
 #include "server/base/concat.h"
 
@@ -17,6 +18,8 @@ constexpr std::string_view kIdKind = "id:";
 // Of channels, which are no keys.
 constexpr std::string_view kFollowKind = "follow:";
 constexpr std::string_view kUserKind = "user:";
+constexpr std::string_view kNodesKind = "nodes";
+constexpr std::string_view kNodeKind = "node:";
 
 const unsigned char* Bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -65,12 +68,20 @@ std::string ClusterKeys::IdKey(const Publication& publication, std::string_view 
   return Key(kIdKind, sodium_bin2hex(hex.data(), hex.size(), digest.data(), digest.size()));
 }
 
+std::string ClusterKeys::NodesChannel() const { return Key(kNodesKind, {}); }
+std::string ClusterKeys::NodeChannel(std::string_view name) const { return Key(kNodeKind, name); }
+
 ClusterKeys::Target ClusterKeys::TargetOf(std::string_view channel) const {
   assert(channel.starts_with(prefix_));
   channel.remove_prefix(prefix_.size());
-  const bool is_user = channel.starts_with(kUserKind);
-  channel.remove_prefix(is_user ? kUserKind.size() : kFollowKind.size());
-  return {.is_user = is_user, .name = channel};
+  for (const auto& [text, kind] :
+       {std::pair{kUserKind, Kind::kUser}, {kNodeKind, Kind::kNode}, {kNodesKind, Kind::kNodes}}) {
+    if (!channel.starts_with(text)) continue;
+    channel.remove_prefix(text.size());
+    return {.kind = kind, .name = channel};
+  }
+  channel.remove_prefix(kFollowKind.size());
+  return {.kind = Kind::kTopic, .name = channel};
 }
 
 size_t ClusterKeys::ServerOf(std::string_view name) const {

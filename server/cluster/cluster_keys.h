@@ -4,6 +4,7 @@
 #define CRIER_SERVER_CLUSTER_CLUSTER_KEYS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,9 +29,14 @@ class ClusterKeys {
   std::string TopicChannel(std::string_view topic) const;
   std::string UserChannel(std::string_view user) const;
 
+  // What all nodes hear, and what one shard of one node does ("NODE:SHARD").
+  std::string NodesChannel() const;
+  std::string NodeChannel(std::string_view name) const;
+
   // What a channel is for. A view into `channel`, which has to be one of the above.
+  enum class Kind : uint8_t { kTopic, kUser, kNodes, kNode };
   struct Target {
-    bool is_user = false;
+    Kind kind;
     std::string_view name;
   };
   Target TargetOf(std::string_view channel) const;

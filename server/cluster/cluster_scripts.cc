@@ -37,6 +37,8 @@ local epoch, head, bytes = place[1], tonumber(place[2]), tonumber(place[3])
 if not epoch or (epoch == seen_epoch and head < seen_head) or
     tonumber(epoch) < tonumber(seen_epoch) then
   epoch, head, bytes = new_epoch(epoch, seen_epoch), 0, 0
+  -- First what Redis denies where it has no memory: it denies nothing behind a DEL.
+  redis.call('HSET', topic, 'e', epoch, 'h', '0', 'b', '0')
   redis.call('DEL', stream)
 end
 
@@ -77,8 +79,14 @@ if id then
   local first = redis.call('GET', id)
   if first then return {1, tonumber(first)} end
 end
+-- Before all else, because Redis denies this where it has no memory, and nothing behind it.
+if id then redis.call('SET', id, 1, 'PX', ARGV[3]) end
 local nodes = redis.call('PUBLISH', ARGV[1], ARGV[2])
-if id and nodes > 0 then redis.call('SET', id, nodes, 'PX', ARGV[3]) end
+if id and nodes == 0 then
+  redis.call('DEL', id)
+elseif id and nodes > 1 then
+  redis.call('SET', id, nodes, 'PX', ARGV[3])
+end
 return {0, nodes}
 )lua";
 

@@ -40,7 +40,9 @@ ClusterShard::ClusterShard(Shard* shard, const ClusterOptions* options, const Cl
     servers.push_back(
         {.client = servers_[i].client.get(), .subscriber = servers_[i].subscriber.get()});
   }
+  nodes_ = std::make_unique<NodeCalls>(shard, keys, servers.front(), node);
   links_ = std::make_unique<TopicLinks>(shard, keys, std::move(servers));
+  shard->AddTicker([this](TimePoint now) { nodes_->Tick(now); });
   for (Server& server : servers_) {
     server.client->Start();
     server.subscriber->Start();
@@ -79,8 +81,12 @@ void ClusterShard::Connect(size_t index) {
     OnMessage(channel, payload);
   };
   channels.on_up = [this, index] { OnConnection(index, /*up=*/true, {}); };
-  channels.on_restored = [this, index] { links_->CheckAll(index); };
+  channels.on_restored = [this, index] {
+    if (std::exchange(servers_[index].was_lost, false)) TellMissed(index);
+    links_->CheckAll(index);
+  };
   channels.on_down = [this, index](std::string_view why) {
+    servers_[index].was_lost = true;
     OnConnection(index, /*up=*/false, why);
   };
   channels.on_memory = account;
@@ -91,7 +97,13 @@ void ClusterShard::OnConnection(size_t index, bool up, std::string_view why) {
   Server& server = servers_[index];
   const int ups = (server.client->up() ? 1 : 0) + (server.subscriber->up() ? 1 : 0);
   shard_.metrics().cluster_connections[index].Add(ups - std::exchange(server.ups, ups));
-  if (!up) ReleaseHeld(server);
+  if (!up) {
+    ReleaseHeld(server);
+    // Their channels come again, some time.
+    for (auto& [user, waiting] : std::exchange(coming_users_, {})) {
+      for (auto& done : waiting) done();
+    }
+  }
   const bool is_up = ups == 2;
   // One line for each change, of all shards together.
   if (shard_.index() != 0 || (up && !is_up)) return;
@@ -109,11 +121,23 @@ void ClusterShard::OnConnection(size_t index, bool up, std::string_view why) {
 
 void ClusterShard::OnMessage(std::string_view channel, std::string_view payload) {
   const ClusterKeys::Target target = keys_.TargetOf(channel);
-  if (!target.is_user) return links_->OnEvent(target.name, payload);
+  switch (target.kind) {
+    case ClusterKeys::Kind::kTopic:
+      return links_->OnEvent(target.name, payload);
+    case ClusterKeys::Kind::kUser:
+      return OnDirect(target.name, payload);
+    case ClusterKeys::Kind::kNodes:
+      return nodes_->OnQuestion(payload);
+    case ClusterKeys::Kind::kNode:
+      return nodes_->OnAnswer(payload);
+  }
+}
+
+void ClusterShard::OnDirect(std::string_view user, std::string_view payload) {
   v1::Message message;
   if (!message.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return;
   message.set_action_type(v1::DIRECT);
-  message.set_to(std::string(target.name));
+  message.set_to(std::string(user));
   message.clear_topic();
   shard_.publish_desk().Deliver({.message = std::move(message),
                                  .arrival = shard_.ArrivalNow(),
@@ -167,7 +191,7 @@ void ClusterShard::PublishToTopic(Publication publication) {
                      [this, index, topic, at = shard_.clock().Now(),
                       reply = std::move(publication.reply)](const RedisReply& answer) mutable {
                        Server& its = servers_[index];
-                       Answered(its, at);
+                       Answered(its, answer, at);
                        if (answer.kind() != RedisReply::kArray) {
                          return Answer(std::move(reply), Refusal(answer));
                        }
@@ -203,7 +227,7 @@ void ClusterShard::PublishToUser(Publication publication) {
       DirectScript(), keys, args,
       [this, index, user, at = shard_.clock().Now(),
        reply = std::move(publication.reply)](const RedisReply& answer) mutable {
-        Answered(servers_[index], at);
+        Answered(servers_[index], answer, at);
         if (answer.kind() != RedisReply::kArray) return Answer(std::move(reply), Refusal(answer));
         PublishResult result;
         result.duplicate = answer[0].integer() == 1;
@@ -234,8 +258,10 @@ void ClusterShard::SlowDown(const Server& server, SessionRef session) {
   if (server.client->outstanding_bytes() > kMostAhead) held_.Hold(&shard_, session);
 }
 
-void ClusterShard::Answered(const Server& server, TimePoint called) {
-  shard_.metrics().cluster_call_seconds.Observe(Seconds(shard_.clock().Now() - called));
+void ClusterShard::Answered(const Server& server, const RedisReply& answer, TimePoint called) {
+  if (!answer.is_lost()) {
+    shard_.metrics().cluster_call_seconds.Observe(Seconds(shard_.clock().Now() - called));
+  }
   ReleaseHeld(server);
 }
 
@@ -331,13 +357,39 @@ void ClusterShard::ReadPast(const std::string& topic, uint64_t from, PastLimits 
       });
 }
 
+// --- Users.
+
 void ClusterShard::SetUser(const std::string& user, bool here) {
-  RedisSubscriber& subscriber = *servers_[keys_.ServerOf(user)].subscriber;
-  if (here) {
-    subscriber.Subscribe(keys_.UserChannel(user), nullptr);
-  } else {
+  const size_t index = keys_.ServerOf(user);
+  RedisSubscriber& subscriber = *servers_[index].subscriber;
+  if (!here) {
+    users_.erase(user);
     subscriber.Unsubscribe(keys_.UserChannel(user));
+    return UserIsHere(user);
   }
+  users_[user] = index;
+  if (subscriber.up()) coming_users_[user];
+  subscriber.Subscribe(keys_.UserChannel(user), [this, user] { UserIsHere(user); });
+}
+
+void ClusterShard::TellMissed(size_t index) {
+  for (const auto& [user, server] : users_) {
+    if (server == index) shard_.publish_desk().TellMissed(user);
+  }
+}
+
+void ClusterShard::AwaitUser(const std::string& user, absl::AnyInvocable<void()> done) {
+  const auto found = coming_users_.find(user);
+  if (found == coming_users_.end()) return done();
+  found->second.push_back(std::move(done));
+}
+
+void ClusterShard::UserIsHere(const std::string& user) {
+  const auto found = coming_users_.find(user);
+  if (found == coming_users_.end()) return;
+  auto waiting = std::move(found->second);
+  coming_users_.erase(found);
+  for (auto& done : waiting) done();
 }
 
 }  // namespace crier

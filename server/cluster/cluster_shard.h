@@ -8,11 +8,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/base/string_map.h"
 #include "server/cluster/cluster_keys.h"
 #include "server/cluster/cluster_options.h"
+#include "server/cluster/node_calls.h"
 #include "server/cluster/redis_client.h"
 #include "server/cluster/redis_subscriber.h"
 #include "server/cluster/topic_links.h"
@@ -40,12 +42,17 @@ class ClusterShard {
   void Unfollow(const std::string& topic) { links_->Unfollow(topic); }
   void ReadPast(const std::string& topic, uint64_t from, PastLimits limits, PastDone done);
   void SetUser(const std::string& user, bool here);
+  void AwaitUser(const std::string& user, absl::AnyInvocable<void()> done);
+  void AskPresence(const std::string& topic, PresenceDone done) {
+    nodes_->AskPresence(topic, std::move(done));
+  }
 
  private:
   struct Server {
     std::unique_ptr<RedisClient> client;
     std::unique_ptr<RedisSubscriber> subscriber;
     bool was_up = false;
+    bool was_lost = false;            // the connection for channels, since they came last
     int ups = 0;                      // of its two connections
     StringMap<TopicPlace> published;  // the highest place that an answer has named, by topic
   };
@@ -59,10 +66,15 @@ class ClusterShard {
   void Connect(size_t index);
   void OnConnection(size_t index, bool up, std::string_view why);
   void OnMessage(std::string_view channel, std::string_view payload);
+  void OnDirect(std::string_view user, std::string_view payload);
+  // Who waits for this user waits no longer.
+  void UserIsHere(const std::string& user);
+  // Channels of this server come again after a loss.
+  void TellMissed(size_t index);
   void PublishToTopic(Publication publication);
   void PublishToUser(Publication publication);
   // A publish was, which left for this server at `called`.
-  void Answered(const Server& server, TimePoint called);
+  void Answered(const Server& server, const RedisReply& answer, TimePoint called);
   void Answer(PublishReply reply, PublishResult result);
   // What Redis's refusal, or its silence, is to the publisher.
   static PublishResult Refusal(const RedisReply& answer);
@@ -81,6 +93,11 @@ class ClusterShard {
   int64_t bytes_ = 0;
   std::vector<Server> servers_;
   std::unique_ptr<TopicLinks> links_;
+  std::unique_ptr<NodeCalls> nodes_;
+  // Users with sessions on this node that are at home here, and which server they are on.
+  StringMap<size_t> users_;
+  // Users whose channels Redis has not confirmed yet, and who waits for that.
+  StringMap<std::vector<absl::AnyInvocable<void()>>> coming_users_;
   HeldSessions held_;
 };
 
