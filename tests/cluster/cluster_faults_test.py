@@ -46,9 +46,6 @@ class FaultsTest(unittest.IsolatedAsyncioTestCase):
     async def test_redis_forgets_its_scripts(self):
         self.assertEqual(0, (await self.suffer("forget_scripts"))["UNAVAILABLE"])
 
-    async def test_redis_drops_a_node_that_does_not_read(self):
-        self.assertEqual(0, (await self.suffer("drop_slow_readers"))["NEW_EPOCH"])
-
     async def test_a_node_stands_still(self):
         self.assertEqual(0, (await self.suffer("stop_node"))["NEW_EPOCH"])
 

@@ -53,20 +53,13 @@ class LimitsTest(unittest.IsolatedAsyncioTestCase):
         await self.resume_everywhere("room", acks[0], page["bodies"], (2, page["tail"] - 1))
 
     async def test_by_bytes(self):
-        await self.begin("--topic_log_bytes=10000")
+        await self.begin("--topic_log_bytes=10000", "--max_body_bytes=4096")
         bodies = [f"{n}-" + "x" * 1000 for n in range(1, 31)]
         acks = [await self.sender.publish(body, "room") for body in bodies]
         page = await self.page(1, "room")
         self.assertTrue(6 <= len(page["bodies"]) <= 10, page["tail"])
         self.assertEqual(bodies[page["tail"] - 1:], page["bodies"])
         await self.resume_everywhere("room", acks[0], page["bodies"], (2, page["tail"] - 1))
-
-    async def test_the_newest_is_kept_however_large(self):
-        await self.begin("--topic_log_bytes=1000")
-        acks = [await self.sender.publish(f"{n}-" + "x" * 5000, "room") for n in (1, 2, 3)]
-        page = await self.page(1, "room")
-        self.assertEqual((3, 3, 1), (page["tail"], page["head"], len(page["bodies"])))
-        await self.resume_everywhere("room", acks[0], page["bodies"], (2, 2))
 
     async def test_by_age(self):
         """Also where a node that follows has them still, or not any more."""
@@ -100,8 +93,12 @@ class LimitsTest(unittest.IsolatedAsyncioTestCase):
                                         resume=[("room", acks[0].epoch, 1)])
             await reader.bodies("room", bodies[1:])
             self.assertEqual([], reader.gaps("room"))
-        page = await self.page(1, "room", 400)
-        self.assertEqual(bodies[399:399 + 1000], page["bodies"])
+        paged = []
+        while len(paged) < len(bodies):
+            page = await self.page(1, "room", len(paged) + 1)
+            self.assertGreater(len(page["bodies"]), 0)
+            paged += page["bodies"]
+        self.assertEqual(bodies, paged)
 
     async def test_a_resume_while_it_is_published_to(self):
         """The past from Redis and what comes join without a seam."""

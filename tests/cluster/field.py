@@ -200,15 +200,6 @@ class Field:
             self.redis.call("SCRIPT", "FLUSH")
             await self._a_while(0, 0.05)
 
-    async def drop_slow_readers(self):
-        """Redis ends the connections of a node that reads nothing for a while."""
-        node = self._one()
-        self.redis.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 1kb 1kb 1")
-        node.pause()
-        await self._a_while(0.1, 1)
-        node.resume()
-        self.redis.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32mb 8mb 60")
-
     async def flush_redis(self):
         self.redis.call("FLUSHALL")
 
@@ -230,4 +221,4 @@ class Field:
 
 
 FAULTS = ("kill_node", "restart_node", "stop_node", "cut_node", "break_link", "kill_clients",
-          "stop_redis", "empty_redis", "fill_redis", "evict", "flush_redis", "forget_scripts", "drop_slow_readers", "fail_over")
+          "stop_redis", "empty_redis", "fill_redis", "evict", "flush_redis", "forget_scripts", "fail_over")
