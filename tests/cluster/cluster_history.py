@@ -5,6 +5,7 @@
 - What was sent again may be in a later epoch once more: Redis had lost the topic, and the id with it.
   That is counted (`again`). Within one epoch it is a duplicate, unless Redis was made to evict keys
   (`evicts`), and the id was one of them.
+- Direct messages have no epochs. What was sent again may come again where Redis lost ids (`forgets`).
 - Epoch 0 is that of a topic to which nothing was published yet. Its first event, in its first epoch, needs
   no gap.
 - Epochs grow. Whoever stays in one that is not the last is not told of the last one.
@@ -16,8 +17,8 @@ from history import History, _Check, _place
 
 
 class ClusterHistory(History):
-    def check(self, evicts=False):
-        return _ClusterCheck(self.records, evicts).run()
+    def check(self, evicts=False, forgets=False):
+        return _ClusterCheck(self.records, evicts, forgets).run()
 
     def told(self):
         """What clients were told of, by reason."""
@@ -27,9 +28,10 @@ class ClusterHistory(History):
 
 
 class _ClusterCheck(_Check):
-    def __init__(self, records, evicts):
+    def __init__(self, records, evicts, forgets):
         super().__init__(records)
-        self.evicts = evicts
+        self.evicts, self.forgets = evicts, forgets or evicts
+        self.all_sends = Counter(record[2] for record in records if record[0] == "sent")
         self.unknown = set()  # messages that were answered UNAVAILABLE
         self.verdict.again = 0
         self._places = {}  # (message, topic, epoch) -> its offset
@@ -57,10 +59,8 @@ class _ClusterCheck(_Check):
             return
         self.again.add((message, place))
         known = self._places.setdefault((message, topic, epoch), offset)
-        # All sends are in the records, also those that come later in them.
-        sent = sum(1 for one in self.records if one[0] == "sent" and one[2] == message)
         anew = epoch != first[1] and known == offset
-        if sent > 1 and (anew or self.evicts):
+        if self.all_sends[message] > 1 and (anew or self.evicts):
             self.verdict.again += 1
         else:
             self.verdict.add("duplicated", f"{message} is at {_place(*first)} and, for {client}, at "
@@ -73,6 +73,12 @@ class _ClusterCheck(_Check):
             state.places[topic] = (epoch, last)
             return
         super()._advance(state, client, topic, epoch, first, last, how, reason)
+
+    def _direct(self, state, client, message):
+        if client in self.delivered[message] and self.forgets and self.all_sends[message] > 1:
+            self.verdict.again += 1
+            return
+        super()._direct(state, client, message)
 
     def _check_refusals(self):
         for message in self.unknown:

@@ -59,6 +59,14 @@ class ClusterHistoryTest(unittest.TestCase):
             ("received", "b", "t", 7, 1, "m1"), ("gap", "b", "t", 8, 1, 0, "NEW_EPOCH"),
             ("received", "b", "t", 8, 1, "m1"), ("received", "b", "t", 8, 2, "m1")), duplicated=1)
 
+    def test_a_direct_message_twice(self):
+        records = [("sent", "a", "m1", "", "b"), ("direct", "b", "m1"), ("direct", "b", "m1")]
+        self.assert_counts(history(*records), duplicated=1)
+        self.assertEqual(1, history(*records).check(forgets=True).counts()["duplicated"])
+        records.insert(0, records[0])
+        self.assertEqual(1, history(*records).check(forgets=True).again)
+        self.assert_counts(history(*records), duplicated=1)
+
     def test_a_place_of_two_messages(self):
         self.assert_counts(history(
             ("sent", "a", "m1", "t"), ("acked", "a", "m1", "t", 7, 1),

@@ -26,7 +26,7 @@ class Field:
         field = cls()
         field.chance = random.Random(f"{seed} field")
         field.history = ClusterHistory()
-        field.evicts = False
+        field.evicts = field.forgets = False  # what Redis was made to do
         field.links, field.peers, field.cluster, field.load = [], [], None, None
         field.masters = []
         redis = Redis()
@@ -112,7 +112,7 @@ class Field:
         await faults.settle(self.peers, self.history)
         for peer in self.peers:
             await peer.stop()
-        return await asyncio.to_thread(self.history.check, self.evicts)
+        return await asyncio.to_thread(self.history.check, self.evicts, self.forgets)
 
     def words(self, verdict):
         """What was counted, in one line."""
@@ -120,7 +120,7 @@ class Field:
                             ("sent", "acked", "received", "direct", "gap", "ended"))
         told = ", ".join(f"{reason} {count}" for reason, count in
                          sorted(self.history.told().items())) or "nothing"
-        return (f"{counted}; told {told}; published again in a later epoch {verdict.again}: "
+        return (f"{counted}; told {told}; again {verdict.again}: "
                 f"{str(verdict).splitlines()[0]}")
 
     # --- What can be done to it. Each undoes itself within a second or two.
@@ -173,6 +173,7 @@ class Field:
         self.redis.resume()
 
     async def empty_redis(self):
+        self.forgets = True
         self.redis.kill()
         await self._a_while(0, 0.5)
         await asyncio.to_thread(self.redis.start)
@@ -201,10 +202,12 @@ class Field:
             await self._a_while(0, 0.05)
 
     async def flush_redis(self):
+        self.forgets = True
         self.redis.call("FLUSHALL")
 
     async def fail_over(self):
         """To a replica that lags: it has not what came last. The address moves; nobody says a word."""
+        self.forgets = True
         old = self.redis
         new = await asyncio.to_thread(Redis)
         new.call("REPLICAOF", "127.0.0.1", old.port)
