@@ -60,7 +60,8 @@ class ClusterHistoryTest(unittest.TestCase):
             ("received", "b", "t", 8, 1, "m1"), ("received", "b", "t", 8, 2, "m1")), duplicated=1)
 
     def test_a_direct_message_twice(self):
-        records = [("sent", "a", "m1", "", "b"), ("direct", "b", "m1"), ("direct", "b", "m1")]
+        records = [("sent", "a", "m1", "", "b"), ("received_direct", "b", "m1"),
+                   ("received_direct", "b", "m1")]
         self.assert_counts(history(*records), duplicated=1)
         self.assertEqual(1, history(*records).check(forgets=True).counts()["duplicated"])
         records.insert(0, records[0])
