@@ -12,6 +12,7 @@ from nodes import Cluster, Node  # sets the paths of the next ones
 import faults
 from dialects import DIALECTS
 from model import messaging, v1
+from redis_server import Redis
 from session import Session, call_grpc, call_http
 
 
@@ -134,6 +135,51 @@ class AwayTest(unittest.IsolatedAsyncioTestCase):
         ack = await self.sessions[-2].publish("x", "unknown")
         self.assertEqual("Ack", ack.DESCRIPTOR.name)
         await session.bodies("unknown", ["x"])
+
+
+class OneOfTwoTest(unittest.IsolatedAsyncioTestCase):
+    async def test_one_of_two_servers_is_away(self):
+        """What is on the other one goes on."""
+        asyncio.get_running_loop().set_debug(False)
+        one, other = Redis(), Redis()
+        self.addCleanup(other.stop)
+        cluster = Cluster(2, one, [f"redis://{one.address},redis://{other.address}"] * 2,
+                          ("--cluster_timeout=300ms", "--cluster_readiness"))
+        self.addCleanup(cluster.close)
+        topics = [f"room-{number}" for number in range(40)]
+        sender = await Session.open(cluster.nodes[0], "proto", "sender")
+        self.addAsyncCleanup(sender.close)
+        reader = await Session.open(cluster.nodes[1], "grpc", "reader")
+        self.addAsyncCleanup(reader.close)
+        for topic in topics:
+            await reader.follow(topic)
+
+        async def publish(body):
+            answers = await asyncio.gather(*(sender.publish(body, topic) for topic in topics))
+            return [topic for topic, answer in zip(topics, answers)
+                    if answer.DESCRIPTOR.name == "Ack"]
+        self.assertEqual(topics, await publish("1"))
+        for server in (one, other):
+            self.assertGreater(int(server.call("DBSIZE")), 10)
+        other.kill()
+
+        def servers():
+            return [line[-1] for line in cluster.nodes[0].get("/metrics").splitlines()
+                    if line.startswith("crier_cluster_connected{")]
+        await faults.until("one to be away", lambda: sorted(servers()) == ["0", "1"])
+        await faults.until("/readyz", lambda: status_of(cluster.nodes[0], "/readyz") == 503)
+        there = await publish("2")
+        self.assertTrue(5 < len(there) < 35, there)
+        for topic in there:
+            await reader.bodies(topic, ["1", "2"])
+        other.start()
+        await faults.until("both", lambda: servers() == ["1", "1"])
+        await faults.until("both at the other node", lambda: status_of(
+            cluster.nodes[1], "/readyz") == 200)
+        self.assertEqual(topics, await publish("3"))
+        for topic in topics:
+            await reader.bodies(topic, ["1", "2", "3"] if topic in there else ["1", "3"])
+            self.assertEqual(topic not in there, bool(reader.gaps(topic)))
 
 
 if __name__ == "__main__":

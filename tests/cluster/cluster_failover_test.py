@@ -133,6 +133,27 @@ class LagTest(unittest.IsolatedAsyncioTestCase):
                            lambda: [body for _, _, body in again.messages("room")][-1:] == ["new-3"])
         self.assert_told(again, acks, ["new-1", "new-2", "new-3"])
 
+    async def test_redis_begins_again_with_what_it_saved_before(self):
+        """As a restart from a snapshot, or from a log of its own that is not written at once."""
+        reader = await self.session(1, "json", "reader")
+        await reader.follow("room")
+        sender = await self.session(0, "proto", "sender")
+        acks = [await sender.publish(str(n), "room") for n in range(1, 7)]
+        self.master.call("SAVE")
+        acks += [await sender.publish(str(n), "room") for n in (7, 8)]
+        await reader.bodies("room", list("12345678"))
+        self.master.kill()
+        for link in self.links[:2]:
+            link.cut()
+            link.lose()
+        self.master.start()
+        await self.heal(2)
+        await self.publish_three(2)
+        await self.heal(0, 1)
+        await faults.until("the last", lambda: [
+            body for _, _, body in reader.messages("room")][-1] == "new-3")
+        self.assert_told(reader, acks, ["new-1", "new-2", "new-3"])
+
     async def test_a_reader_that_had_not_got_what_was_acked(self):
         """7 and 8 were acked by a node that is dead; the reader's node had lost its connection before."""
         reader = await self.session(1, "proto", "reader")

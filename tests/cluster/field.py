@@ -205,6 +205,15 @@ class Field:
         self.forgets = True
         self.redis.call("FLUSHALL")
 
+    async def restore_redis(self):
+        """It begins again with what it had saved a while ago."""
+        self.forgets = True
+        self.redis.call("SAVE")
+        await self.acks(self.chance.randint(1, 60))
+        self.redis.kill()
+        await asyncio.to_thread(self.redis.start)
+        self.redis.forget_data()
+
     async def fail_over(self):
         """To a replica that lags: it has not what came last. The address moves; nobody says a word."""
         self.forgets = True
@@ -224,4 +233,4 @@ class Field:
 
 
 FAULTS = ("kill_node", "restart_node", "stop_node", "cut_node", "break_link", "kill_clients",
-          "stop_redis", "empty_redis", "fill_redis", "evict", "flush_redis", "forget_scripts", "fail_over")
+          "stop_redis", "empty_redis", "fill_redis", "evict", "flush_redis", "forget_scripts", "restore_redis", "fail_over")

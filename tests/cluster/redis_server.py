@@ -78,11 +78,11 @@ class Redis:
     def address(self):
         return f"127.0.0.1:{self.port}"
 
-    def start(self, *more):
-        """Begins, again after kill(): empty, with further flags."""
+    def start(self):
+        """Begins; again after kill(): with what it saved, if it did."""
         if self._sentinel is None:
             words = ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0",
-                     "--enable-debug-command", "local", *self.flags, *more]
+                     "--enable-debug-command", "local", *self.flags]
         else:
             path = Path(self._folder.name, "sentinel.conf")
             path.write_text(self._sentinel, encoding="utf-8")
@@ -137,6 +137,10 @@ class Redis:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def forget_data(self):
+        """What it saved (SAVE) is not there any more when it begins again."""
+        Path(self._folder.name, "dump.rdb").unlink(missing_ok=True)
 
     def pause(self):
         """It stands still. A connection to it is made all the same."""
