@@ -5,9 +5,9 @@ import asyncio
 import unittest
 
 from field import Field
-from nodes import Cluster  # sets the paths of the next ones
+from nodes import Cluster, Node  # sets the paths of the next ones
 import faults
-from link import Link
+from link import Link, SlowLink
 from redis_server import Redis
 from session import Session
 
@@ -189,6 +189,30 @@ class MomentsTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual([], reader.gaps("room"))
         holes = await asyncio.to_thread(self.nodes[1].metric, "crier_cluster_holes_total")
         self.assertGreater(holes, 0)
+
+    async def test_a_hole_between_two_connections(self):
+        """A node that comes back asks where a topic is. Then something is published; then it hears the
+        topic's channel again; and then comes the answer, which is older than that."""
+        link = await SlowLink.open(self.cluster.redis.port)
+        self.links.append(link)
+        node = await asyncio.to_thread(Node, 4, link.url, "--cluster_timeout=60s", "--shards=1")
+        self.nodes.append(node)
+        sender = await self.session(0, "proto", "sender")
+        reader = await self.session(3, "json", "reader")
+        await reader.follow("quiet")
+        await self.fill(sender, 1, 3, "quiet")
+        await reader.bodies("quiet", ["1", "2", "3"])
+        link.slow(b"topic:quiet")
+        link.lose()
+        await asyncio.wait_for(link.asked.wait(), faults.DEADLINE)
+        self.cluster.redis.call("PING")  # it has read the question
+        await self.fill(sender, 4, 4, "quiet")
+        link.subscribed.set()
+        await faults.until("the channel", lambda: self.cluster.redis.call(
+            "PUBSUB", "NUMSUB", "crier:follow:quiet")[1] == 1)
+        await reader.presence("")  # the node has gone round
+        link.answered.set()
+        await reader.bodies("quiet", ["1", "2", "3", "4"])
 
     async def test_a_direct_message_that_is_lost_is_told(self):
         bob = await self.session(1, "json", "bob")

@@ -31,8 +31,9 @@ class Link:
             await self._passes.wait()
             far, there = await asyncio.open_connection("127.0.0.1", self.target)
             self._writers.add(there)
-            done = [asyncio.ensure_future(self._pass(reader, there)),
-                    asyncio.ensure_future(self._pass(far, writer))]
+            kind = {}  # of this connection: it is a node's for calls (True) or for channels
+            done = [asyncio.ensure_future(self._pass(reader, there, self._sees, kind)),
+                    asyncio.ensure_future(self._pass(far, writer, self._answers, kind))]
             self._tasks.update(done)
             await asyncio.wait(done, return_when=asyncio.FIRST_COMPLETED)
             for one in done:
@@ -49,10 +50,17 @@ class Link:
                     one.transport.abort()
             self._tasks.discard(task)
 
-    async def _pass(self, reader, writer):
+    async def _sees(self, data, kind):
+        """Before a node's bytes go on. See also SlowLink."""
+
+    async def _answers(self, data, kind):
+        """Before Redis's bytes go on."""
+
+    async def _pass(self, reader, writer, look, kind):
         try:
             while data := await reader.read(65536):
                 await self._passes.wait()
+                await look(data, kind)
                 writer.write(data)
                 await writer.drain()
         except OSError:
@@ -77,3 +85,32 @@ class Link:
             task.cancel()
         self.lose()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class SlowLink(Link):
+    """While `slow` is set, calls are answered only after `answered` is, and channels are subscribed only after
+    `subscribed` is. `asked` is set when a call has come that asks for a topic's place: since slow() was
+    called, and in all connections."""
+
+    def __init__(self):
+        self.answered, self.subscribed, self.asked = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._slow, self._marks = False, ()
+
+    def slow(self, *marks):
+        """marks: bytes that such a call has."""
+        self._slow, self._marks = True, marks
+        for event in (self.answered, self.subscribed, self.asked):
+            event.clear()
+
+    async def _sees(self, data, kind):
+        if not self._slow:
+            return
+        if b"SUBSCRIBE" in data:
+            await self.subscribed.wait()
+        elif all(mark in data for mark in self._marks):
+            kind["asked"] = True
+            self.asked.set()
+
+    async def _answers(self, data, kind):
+        if kind.get("asked"):
+            await self.answered.wait()
