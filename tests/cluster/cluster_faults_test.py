@@ -8,7 +8,7 @@ from field import Field
 from nodes import Cluster, Node  # sets the paths of the next ones
 import faults
 from link import Link, SlowLink
-from redis_server import Redis
+from redis_server import Calls, Redis, RedisError
 from session import Session
 
 ROUNDS = 2  # of a fault, in one run
@@ -213,6 +213,53 @@ class MomentsTest(unittest.IsolatedAsyncioTestCase):
         await reader.presence("")  # the node has gone round
         link.answered.set()
         await reader.bodies("quiet", ["1", "2", "3", "4"])
+
+    async def test_redis_refuses_calls_for_a_while(self):
+        """Its connections stay, and each call is answered with an error: what was asked for is asked again."""
+        old = await self.session(0, "json", "old")
+        await old.follow("old")
+        redis = self.cluster.redis
+        redis.call("ACL", "SETUSER", "default", "-hmget", "-@scripting")
+        error = await old.publish("1", "old", name="again")
+        self.assertEqual("UNAVAILABLE", error.outcome)
+        waiting = [asyncio.ensure_future(old.follow(topic)) for topic in ("new", "newer")]
+        resumed = asyncio.ensure_future(self.session(1, "proto", "late", resume=[("old", 0, 0)]))
+        await old.presence("")
+        redis.call("ACL", "SETUSER", "default", "+@all")
+        for answer in await asyncio.wait_for(asyncio.gather(*waiting), faults.DEADLINE):
+            self.assertEqual("Ack", answer.DESCRIPTOR.name)
+        late = await resumed
+        self.assertEqual(1, (await old.publish("1", "old", name="again")).offset)
+        await old.bodies("old", ["1"])
+        await late.bodies("old", ["1"])
+
+    async def test_redis_is_busy_with_a_script_of_others(self):
+        old = await self.session(0, "json", "old")
+        await old.follow("old")
+        redis = self.cluster.redis
+        redis.call("CONFIG", "SET", "busy-reply-threshold", 20)
+        busy = Calls(redis.port)
+        running = asyncio.create_task(asyncio.to_thread(busy.call, "EVAL", "while true do end", 0))
+
+        def refuses():
+            try:
+                return redis.call("PING") == "BUSY"
+            except RedisError as error:
+                return "BUSY" in str(error)
+        await faults.until("it to be busy", refuses)
+        waiting = asyncio.ensure_future(old.follow("new"))
+        error = await old.publish("1", "old", name="again")
+        self.assertEqual("UNAVAILABLE", error.outcome)
+        redis.call("SCRIPT", "KILL")
+        with self.assertRaises(RedisError):
+            await running
+        busy.close()
+        self.assertEqual("Ack", (await asyncio.wait_for(waiting, faults.DEADLINE)).DESCRIPTOR.name)
+
+        async def published():
+            return (await old.publish("1", "old", name="again")).DESCRIPTOR.name == "Ack"
+        await faults.until("it to take publishes", published)
+        await old.bodies("old", ["1"])
 
     async def test_a_direct_message_that_is_lost_is_told(self):
         bob = await self.session(1, "json", "bob")
