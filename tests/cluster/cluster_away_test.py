@@ -8,7 +8,8 @@ import urllib.error
 
 import grpc
 
-from nodes import Cluster, Node  # sets the paths of the next ones
+import nodes  # sets the paths of the next ones
+from nodes import Cluster, Node
 import faults
 from dialects import DIALECTS
 from model import messaging, v1
@@ -183,4 +184,4 @@ class OneOfTwoTest(unittest.IsolatedAsyncioTestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    nodes.main()

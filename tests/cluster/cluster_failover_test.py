@@ -5,7 +5,8 @@ import asyncio
 import itertools
 import unittest
 
-from nodes import Cluster, Node  # sets the paths of the next ones
+import nodes  # sets the paths of the next ones
+from nodes import Cluster, Node
 import faults
 from cluster_history import ClusterHistory
 from cluster_peer import ClusterPeer
@@ -215,12 +216,12 @@ class SentinelTest(unittest.IsolatedAsyncioTestCase):
         await faults.until("Sentinel to know the replica", lambda: len(
             sentinel.call("SENTINEL", "replicas", "crier")) == 1)
         url = f"redis+sentinel://{sentinel.address}/crier"
-        nodes = []
+        there = []
         for number in (1, 2, 3):
-            nodes.append(await asyncio.to_thread(Node, number, url, TIMEOUT))
-            self.addCleanup(nodes[-1].close)
+            there.append(await asyncio.to_thread(Node, number, url, TIMEOUT))
+            self.addCleanup(there[-1].close)
         peers = [ClusterPeer(f"{dialect}-{number}", dialect, node, history, ["", "room"])
-                 for number, (node, dialect) in enumerate(itertools.product(nodes, DIALECTS))]
+                 for number, (node, dialect) in enumerate(itertools.product(there, DIALECTS))]
         for peer in peers:
             self.addAsyncCleanup(peer.abandon)
         await faults.ready(peers)
@@ -244,11 +245,11 @@ class SentinelTest(unittest.IsolatedAsyncioTestCase):
             replica.info("role") == "master")
 
         async def connected():
-            for node in nodes:
+            for node in there:
                 if not await asyncio.to_thread(node.connected):
                     return False
             return True
-        await faults.until("nodes to be connected", connected)
+        await faults.until("there to be connected", connected)
         await acks(200)
         await load.stop()
         await faults.until("all to be acked", lambda: not any(peer.unsettled for peer in peers))
@@ -265,4 +266,4 @@ class SentinelTest(unittest.IsolatedAsyncioTestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    nodes.main()

@@ -5,7 +5,8 @@ import asyncio
 import unittest
 
 from field import Field
-from nodes import Cluster, Node  # sets the paths of the next ones
+import nodes  # sets the paths of the next ones
+from nodes import Cluster, Node
 import faults
 from link import Link, SlowLink
 from redis_server import Calls, Redis, RedisError
@@ -309,4 +310,4 @@ class MomentsTest(unittest.IsolatedAsyncioTestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    nodes.main()

@@ -4,7 +4,8 @@ import asyncio
 import itertools
 import unittest
 
-from nodes import Cluster  # sets the paths of the next ones
+import nodes  # sets the paths of the next ones
+from nodes import Cluster
 import faults
 from dialects import DIALECTS
 from model import v1
@@ -118,4 +119,4 @@ class LimitsTest(unittest.IsolatedAsyncioTestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    nodes.main()

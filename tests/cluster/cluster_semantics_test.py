@@ -7,7 +7,8 @@ import unittest
 
 import grpc
 
-from nodes import Cluster  # sets the paths of the next ones
+import nodes  # sets the paths of the next ones
+from nodes import Cluster
 import faults
 from dialects import DIALECTS
 from model import messaging, v1
@@ -138,6 +139,21 @@ class SemanticsTest(unittest.IsolatedAsyncioTestCase):
                 gaps = [(gap.epoch, gap.first, gap.last, gap.reason)
                         for gap in reader.gaps(self.topic)]
                 self.assertEqual([(acks[1].epoch, 3, tail - 1, v1.EXPIRED)], gaps)
+
+    async def test_a_resume_point_that_never_was(self):
+        """Behind the head: what comes next comes, and nothing that was before."""
+        for followed, dialect in itertools.product((True, False), DIALECTS):
+            with self.subTest(followed=followed, dialect=dialect):
+                self.topic = next(self.names)
+                if followed:
+                    stays = await self.session(1, "json", "stays")
+                    await stays.follow(self.topic)
+                acks = await self.fill(0, 1, 3)
+                reader = await self.session(1, dialect, "reader",
+                                            resume=[(self.topic, acks[0].epoch, 1000)])
+                # Its place is settled when it is told one, or at the latest when something comes.
+                await self.fill(2, 4, 5)
+                await reader.bodies(self.topic, ["4", "5"])
 
     async def test_another_epoch_is_told(self):
         acks = await self.fill(0, 1, 5)
@@ -279,4 +295,4 @@ class SemanticsTest(unittest.IsolatedAsyncioTestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    nodes.main()

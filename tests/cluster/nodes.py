@@ -15,6 +15,12 @@ import support  # pylint: disable=wrong-import-position
 from redis_server import PROGRAM, Redis  # pylint: disable=wrong-import-position
 
 
+def main():
+    """Of a test's program: runs it, or skips it where Redis is not there."""
+    support.require(PROGRAM)
+    support.main()
+
+
 class Node:
     """One place of the cluster: a server, and after kill() and begin() the next one. `http`, `grpc` and
     `admin` are where the present one is; `up`: there is one."""
@@ -94,7 +100,6 @@ class Cluster:
     """`count` nodes and one Redis. addresses: where each node has its Redis, instead of at redis.address."""
 
     def __init__(self, count=3, redis=None, urls=None, flags=()):
-        support.require(PROGRAM)
         self.redis = redis or Redis()
         self.nodes = []
         try:
