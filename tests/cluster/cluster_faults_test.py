@@ -9,6 +9,7 @@ import nodes  # sets the paths of the next ones
 from nodes import Cluster, Node
 import faults
 from link import Link, SlowLink
+from model import v1
 from redis_server import Calls, Redis, RedisError
 from session import Session
 
@@ -27,7 +28,7 @@ class FaultsTest(unittest.IsolatedAsyncioTestCase):
         async with await Field.open(f"{seed} {fault}") as field:
             for _ in range(ROUNDS):
                 await field.acks(100)
-                await getattr(field, fault)()
+                await field.do(fault)
             await field.connected()
             await field.acks(100)
             verdict = await field.finish()
@@ -291,6 +292,26 @@ class MomentsTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((1, True), (ack.offset, ack.duplicate))
         await self.fill(again, 2, 2)
         await reader.bodies("room", ["1", "2"])
+
+    async def test_a_life_that_a_reader_never_saw(self):
+        """Its node was cut off before anything was published, and came back when Redis had lost that."""
+        reader = await self.session(1, "json", "reader")
+        self.assertEqual(0, (await reader.follow("room")).epoch)
+        sender = await self.session(0, "proto", "sender")
+        self.links[1].cut()
+        self.links[1].lose()
+        acks = await self.fill(sender, 1, 2)
+        self.cluster.redis.kill()
+        self.cluster.redis.start()
+        other = await self.session(2, "proto", "other")
+
+        async def published():
+            return (await other.publish("new", "room", name="new")).DESCRIPTOR.name == "Ack"
+        await faults.until("Redis to be back", published)
+        self.links[1].heal()
+        await reader.bodies("room", ["new"])
+        self.assertNotEqual(acks[0].epoch, reader.messages("room")[0][0])
+        self.assertEqual([v1.NEW_EPOCH], [gap.reason for gap in reader.gaps("room")])
 
     async def test_it_is_told_when_redis_lost_a_quiet_topic(self):
         """Nobody publishes any more: the nodes themselves see that it is gone."""

@@ -2,6 +2,7 @@
 clients in every dialect, which move between the nodes; and what can be done to all that."""
 
 import asyncio
+import collections
 import contextlib
 import random
 
@@ -27,6 +28,7 @@ class Field:
         field.chance = random.Random(f"{seed} field")
         field.history = ClusterHistory()
         field.evicts = field.forgets = False  # what Redis was made to do
+        field._locks = collections.defaultdict(asyncio.Lock)
         field.links, field.peers, field.cluster, field.load = [], [], None, None
         field.masters = []
         redis = Redis()
@@ -124,6 +126,11 @@ class Field:
                 f"{str(verdict).splitlines()[0]}")
 
     # --- What can be done to it. Each undoes itself within a second or two.
+
+    async def do(self, name):
+        """One of FAULTS. Those of the same kind wait for each other."""
+        async with self._locks[FAULTS[name]]:
+            await getattr(self, name)()
 
     def _one(self):
         return self.chance.choice([node for node in self.nodes if node.up])
@@ -232,5 +239,10 @@ class Field:
             link.lose()
 
 
-FAULTS = ("kill_node", "restart_node", "stop_node", "cut_node", "break_link", "kill_clients",
-          "stop_redis", "empty_redis", "fill_redis", "evict", "flush_redis", "forget_scripts", "restore_redis", "fail_over")
+# And what they are of.
+FAULTS = {
+    "kill_node": "node", "restart_node": "node", "stop_node": "node",
+    "cut_node": "link", "break_link": "link",
+    "kill_clients": "redis", "stop_redis": "redis", "empty_redis": "redis", "fill_redis": "redis",
+    "evict": "redis", "flush_redis": "redis", "forget_scripts": "redis", "restore_redis": "redis",
+    "fail_over": "redis"}

@@ -22,9 +22,10 @@ async def run(seed, count, names, rate):
         done = []
         for _ in range(count):
             await field.acks(chance.randint(10, 150))
-            name = chance.choice(names)
-            done.append(name)
-            await getattr(field, name)()
+            # Now and then two at once.
+            chosen = chance.sample(names, 2 if len(names) > 1 and chance.random() < 0.3 else 1)
+            done.append("+".join(chosen))
+            await asyncio.gather(*map(field.do, chosen))
         await field.connected()
         await field.acks(50)
         verdict = await field.finish()
