@@ -9,6 +9,7 @@
 
 #include "server/cluster/cluster_keys.h"
 #include "server/cluster/cluster_options.h"
+#include "server/cluster/cluster_scripts.h"
 #include "server/cluster/cluster_shard.h"
 #include "server/engine/bus.h"
 #include "server/engine/local_bus.h"
@@ -44,6 +45,7 @@ class ClusterBus final : public SharedBus {
   Engine* const engine_;
   const ClusterOptions options_;
   const ClusterKeys keys_;
+  const ClusterScripts scripts_;
   const std::string node_;
   LocalBus local_;
   bool stopped_ = false;

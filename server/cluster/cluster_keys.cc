@@ -13,7 +13,8 @@ namespace crier {
 namespace {
 
 constexpr std::string_view kTopicKind = "topic:";
-constexpr std::string_view kStreamKind = "events:";
+constexpr std::string_view kLifeKind = "life";
+constexpr std::string_view kEventsKind = "events:";
 constexpr std::string_view kIdKind = "id:";
 // Of channels, which are no keys.
 constexpr std::string_view kFollowKind = "follow:";
@@ -46,7 +47,8 @@ std::string ClusterKeys::Key(std::string_view kind, std::string_view name) const
 }
 
 std::string ClusterKeys::TopicKey(std::string_view topic) const { return Key(kTopicKind, topic); }
-std::string ClusterKeys::StreamKey(std::string_view topic) const { return Key(kStreamKind, topic); }
+std::string ClusterKeys::LifeKey() const { return Key(kLifeKind, {}); }
+std::string ClusterKeys::EventsKey(std::string_view topic) const { return Key(kEventsKind, topic); }
 std::string ClusterKeys::TopicChannel(std::string_view topic) const {
   return Key(kFollowKind, topic);
 }

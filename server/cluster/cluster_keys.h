@@ -19,10 +19,13 @@ class ClusterKeys {
  public:
   explicit ClusterKeys(const ClusterUrl& url);
 
-  // A hash: e (epoch), h (head), b (bytes of the stream).
+  // A hash: process (which one Redis is), begun (the number of its life), last (the highest epoch
+  // that was given out).
+  std::string LifeKey() const;
+  // A topic's place (cluster_scripts.h): a string.
   std::string TopicKey(std::string_view topic) const;
-  // A stream: an entry for each event that is kept, whose id is its offset.
-  std::string StreamKey(std::string_view topic) const;
+  // The events that are kept: a list, the newest last.
+  std::string EventsKey(std::string_view topic) const;
   // What became of the first publish with this id: a string that expires. `node`: of a publisher
   // that only one node knows; else empty.
   std::string IdKey(const Publication& publication, std::string_view node) const;
