@@ -149,6 +149,40 @@ class MomentsTest(unittest.IsolatedAsyncioTestCase):
                 await stays.bodies(topic, [str(n) for n in range(1, 11)])
                 await again.bodies(topic, ["9", "10"])
 
+    async def test_resume_on_a_node_that_is_in_an_earlier_epoch(self):
+        """It knows nothing yet of the epoch that the client comes from; the client does not go back."""
+        for dialect in ("plain", "json", "proto", "grpc"):
+            with self.subTest(dialect=dialect):
+                topic = f"room-{dialect}"
+                sender = await self.session(0, "proto", "sender")
+                stays = await self.session(1, "json", "stays")
+                await stays.follow(topic)
+                await self.fill(sender, 1, 3, topic)
+                await stays.bodies(topic, ["1", "2", "3"])
+                self.links[1].cut()
+                self.cluster.redis.kill()
+                self.cluster.redis.start()
+
+                async def published():
+                    return (await sender.publish("new-1", topic, name=f"n-{topic}")
+                            ).DESCRIPTOR.name == "Ack"
+                await faults.until("Redis to be back", published)
+                ack = await sender.publish("new-2", topic)
+                again = await self.session(1, dialect, "reader", hello=False)
+                if again.dialect == "plain":
+                    opening = asyncio.ensure_future(again.follow(topic, ack.epoch, ack.offset))
+                else:
+                    await again.say_hello([(topic, ack.epoch, ack.offset)])
+                    opening = asyncio.ensure_future(again.presence(""))
+                await stays.presence("")  # the node goes round
+                self.links[1].lose()
+                self.links[1].heal()
+                await self.connected()
+                await opening
+                await self.fill(sender, 3, 3, topic)
+                await again.bodies(topic, ["3"])
+                self.assertEqual([], again.gaps(topic))
+
     async def test_a_session_that_has_not_said_hello_yet(self):
         """Its welcome named a place in the topic without a name. The node loses its connection and finds a
         hole there; the session goes on from its place all the same."""

@@ -5,20 +5,22 @@
 - What was sent again may be in a later epoch once more: Redis had lost the topic, and the id with it.
   That is counted (`again`). Within one epoch it is a duplicate, unless Redis was made to evict keys
   (`evicts`), and the id was one of them.
+- Where Redis was made to lose its scripts (`overtakes`), one sender's messages may change places.
 - Direct messages have no epochs. What was sent again may come again where Redis lost ids (`forgets`).
-- Epoch 0 is that of a topic to which nothing was published yet. Its first event, in its first epoch, needs
-  no gap.
+- Epoch 0 is that of a topic to which nothing was published yet, or of which Redis knows nothing any more;
+  the latter is told by a gap, once or more. The first event after that needs no gap. Who was not told has
+  to see the topic's first epoch.
 - Epochs grow. Whoever stays in one that is not the last is not told of the last one.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from history import History, _Check, _place
 
 
 class ClusterHistory(History):
-    def check(self, evicts=False, forgets=False):
-        return _ClusterCheck(self.records, evicts, forgets).run()
+    def check(self, evicts=False, forgets=False, overtakes=False):
+        return _ClusterCheck(self.records, evicts, forgets, overtakes).run()
 
     def told(self):
         """What clients were told of, by reason."""
@@ -28,12 +30,14 @@ class ClusterHistory(History):
 
 
 class _ClusterCheck(_Check):
-    def __init__(self, records, evicts, forgets):
+    def __init__(self, records, evicts, forgets, overtakes):
         super().__init__(records)
+        self.overtakes = overtakes
         self.evicts, self.forgets = evicts, forgets or evicts
         self.all_sends = Counter(record[2] for record in records if record[0] == "sent")
         self.unknown = set()  # messages that were answered UNAVAILABLE
         self.verdict.again = 0
+        self._told_nothing = defaultdict(set)  # client -> topics in epoch 0, as a gap said
         self._places = {}  # (message, topic, epoch) -> its offset
         for record in records:
             if record[0] == "refused" and record[3] == "UNAVAILABLE":
@@ -67,11 +71,18 @@ class _ClusterCheck(_Check):
                                            f"{_place(*place)}")
 
     def _advance(self, state, client, topic, epoch, first, last, how, reason):
-        if state.places.get(topic) == (0, 0) and reason is None and first == 1 and \
-                epoch == min(other for where, other in self.heads if where == topic and other):
-            state.epochs_left.add((topic, 0))
-            state.places[topic] = (epoch, last)
+        told = self._told_nothing[client]
+        if epoch == 0 and reason == "NEW_EPOCH":
+            if topic in state.places:
+                state.epochs_left.add((topic, state.places[topic][0]))
+            told.add(topic)
+            state.places[topic] = (0, 0)
             return
+        if state.places.get(topic) == (0, 0) and reason is None and first == 1:
+            earlier = any(other < epoch for where, other in self.heads if where == topic and other)
+            if (topic, epoch) not in state.epochs_left and (topic in told or not earlier):
+                state.places[topic] = (epoch, last)
+                return
         super()._advance(state, client, topic, epoch, first, last, how, reason)
 
     def _direct(self, state, client, message):
@@ -86,6 +97,8 @@ class _ClusterCheck(_Check):
         super()._check_refusals()
 
     def _check_senders_order(self):
+        if self.overtakes:
+            return
         for message in self.unknown:  # when it was published, if it was, is not known
             self.sends[message] += 1
         super()._check_senders_order()

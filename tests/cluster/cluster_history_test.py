@@ -82,6 +82,17 @@ class ClusterHistoryTest(unittest.TestCase):
                                    ("sent", "a", "m2", "t"), ("acked", "a", "m2", "t", 8, 1),
                                    ("received", "b", "t", 8, 1, "m2"), ("finished", "b")), lost=1)
 
+    def test_told_that_there_is_nothing(self):
+        records = [("sent", "a", "m1", "t"), ("acked", "a", "m1", "t", 7, 1),
+                   ("sent", "a", "m2", "t"), ("acked", "a", "m2", "t", 9, 1),
+                   ("follows", "b", "t", 0, 0), ("received", "b", "t", 7, 1, "m1"),
+                   ("gap", "b", "t", 0, 1, 0, "NEW_EPOCH"), ("received", "b", "t", 9, 1, "m2"),
+                   ("finished", "b")]
+        self.assert_counts(history(*records))
+        self.assert_counts(history(*records[:6], *records[7:]), lost=1)
+        # It never goes back.
+        self.assert_counts(history(*records[:7], ("received", "b", "t", 7, 1, "m1")), duplicated=1)
+
     def test_a_later_epoch_untold(self):
         records = [("follows", "b", "t", 7, 0), ("sent", "a", "m1", "t"),
                    ("acked", "a", "m1", "t", 8, 1), ("finished", "b")]

@@ -27,7 +27,7 @@ class Field:
         field = cls()
         field.chance = random.Random(f"{seed} field")
         field.history = ClusterHistory()
-        field.evicts = field.forgets = False  # what Redis was made to do
+        field.evicts = field.forgets = field.overtakes = False  # what Redis was made to do
         field._locks = collections.defaultdict(asyncio.Lock)
         field.links, field.peers, field.cluster, field.load = [], [], None, None
         field.masters = []
@@ -114,7 +114,8 @@ class Field:
         await faults.settle(self.peers, self.history)
         for peer in self.peers:
             await peer.stop()
-        return await asyncio.to_thread(self.history.check, self.evicts, self.forgets)
+        return await asyncio.to_thread(self.history.check, self.evicts, self.forgets,
+                                       self.overtakes)
 
     def words(self, verdict):
         """What was counted, in one line."""
@@ -204,6 +205,7 @@ class Field:
         self.redis.call("CONFIG", "SET", "maxmemory", 0)
 
     async def forget_scripts(self):
+        self.overtakes = True
         for _ in range(self.chance.randint(1, 5)):
             self.redis.call("SCRIPT", "FLUSH")
             await self._a_while(0, 0.05)
