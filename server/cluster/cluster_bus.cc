@@ -68,6 +68,10 @@ void ClusterBus::ReadPast(Shard& home, const std::string& topic, uint64_t from, 
   Of(home)->ReadPast(topic, from, limits, std::move(done));
 }
 
+bool ClusterBus::IsBeforeAll(Shard& shard, std::string_view topic, uint64_t epoch) {
+  return Of(shard)->IsBeforeAll(topic, epoch);
+}
+
 void ClusterBus::SetUser(Shard& home, const std::string& user, bool here) {
   if (ClusterShard* const its = Of(home)) its->SetUser(user, here);
 }

@@ -30,6 +30,7 @@ class ClusterBus final : public SharedBus {
   void Unfollow(Shard& home, const std::string& topic) override;
   void ReadPast(Shard& home, const std::string& topic, uint64_t from, PastLimits limits,
                 PastDone done) override;
+  bool IsBeforeAll(Shard& shard, std::string_view topic, uint64_t epoch) override;
   void SetUser(Shard& home, const std::string& user, bool here) override;
   void AwaitUser(Shard& home, const std::string& user, absl::AnyInvocable<void()> done) override;
   void AskPresence(Shard& home, const std::string& topic, PresenceDone done) override;

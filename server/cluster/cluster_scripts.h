@@ -22,7 +22,7 @@ namespace crier {
 
 // A place in a topic.
 struct TopicPlace {
-  uint64_t epoch = 0;  // 0: nothing was published to it yet
+  uint64_t epoch = 0;  // 0: none is known
   uint64_t head = 0;
 
   // Of the topic's value in Redis; empty: there is none.

@@ -313,13 +313,14 @@ void ClusterShard::ReadPast(const std::string& topic, uint64_t from, PastLimits 
   const std::array<std::string_view, 3> args = {first, events, bytes};
   server.client->Run(
       scripts_.past, keys, args,
-      [this, topic, from, done = std::move(done)](const RedisReply& answer) mutable {
+      [this, topic, from, &server, done = std::move(done)](const RedisReply& answer) mutable {
         PastEvents past;
         if (answer.kind() != RedisReply::kArray) {
           past.outcome = Outcome::kUnavailable;
           return done(std::move(past));
         }
         past.epoch = NumberOf(answer[0]);
+        if (past.epoch == 0) past.epoch = server.life_number();
         past.head = NumberOf(answer[1]);
         past.tail = NumberOf(answer[2]);
         const int64_t oldest = shard_.clock().WallNanos() -

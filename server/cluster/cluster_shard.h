@@ -41,6 +41,9 @@ class ClusterShard {
   void Follow(const std::string& topic) { links_->Follow(topic); }
   void Unfollow(const std::string& topic) { links_->Unfollow(topic); }
   void ReadPast(const std::string& topic, uint64_t from, PastLimits limits, PastDone done);
+  bool IsBeforeAll(std::string_view topic, uint64_t epoch) const {
+    return servers_[keys_.ServerOf(topic)].life_number() == epoch;
+  }
   void SetUser(const std::string& user, bool here);
   void AwaitUser(const std::string& user, absl::AnyInvocable<void()> done);
   void AskPresence(const std::string& topic, PresenceDone done) {

@@ -34,18 +34,18 @@ uint64_t NumberOf(const RedisReply& reply) {
   return number;
 }
 
-uint64_t LifeOf(const ClusterServer& server) {
-  uint64_t number = 0;
-  std::from_chars(server.life.data(), server.life.data() + server.life.size(), number);
-  return number;
-}
-
 TopicPlace PlaceOf(const Topic& topic) {
   if (!topic.begun()) return {};
   return {.epoch = topic.epoch(), .head = topic.canonical().head()};
 }
 
 }  // namespace
+
+uint64_t ClusterServer::life_number() const {
+  uint64_t number = 0;
+  std::from_chars(life.data(), life.data() + life.size(), number);
+  return number;
+}
 
 TopicLinks::TopicLinks(Shard* home, const ClusterKeys* keys, const ClusterScripts* scripts,
                        const std::vector<ClusterServer>* servers)
@@ -179,17 +179,18 @@ void TopicLinks::OnPlace(const std::string& topic, Link* link, TopicPlace place,
   const uint64_t number = link->number;
   const TopicPlace beyond = link->beyond;
   const TopicPlace before = PlaceOf(*here);
+  const uint64_t life = servers_[link->server].life_number();
+  if (place.epoch == 0) place.epoch = life;
   // Its epoch is of an earlier life of Redis; or what this node has seen is not there any more.
   const bool over =
-      (place.epoch != 0 && place.epoch < LifeOf(servers_[link->server])) ||
-      place.epoch < before.epoch ||
+      place.epoch < life || place.epoch < before.epoch ||
       (place.epoch == seen.epoch && before.epoch == seen.epoch && place.head < seen.head);
   if (over) return Renew(topic, link, /*force=*/false);
   if (!here->begun()) {
     home_.topics().Begin(here, place.epoch, place.head, /*complete=*/true);
   } else if (place.epoch > before.epoch) {
-    // Where nothing had been published before, nothing of it was missed.
-    home_.topics().Begin(here, place.epoch, place.head, /*complete=*/before.epoch == 0);
+    // Where nothing had been published before in this life, nothing was missed of this epoch.
+    home_.topics().Begin(here, place.epoch, place.head, /*complete=*/before.epoch == life);
   } else if (place.head > before.head) {
     home_.metrics().cluster_holes.Add();
     home_.topics().Begin(here, place.epoch, place.head, /*complete=*/false);
@@ -229,8 +230,8 @@ void TopicLinks::OnEvent(std::string_view name, std::string_view payload) {
   assert(here != nullptr);
   if (here->begun() && *offset > 0) {
     const TopicPlace place = PlaceOf(*here);
-    if (place.epoch == 0 && *offset == 1) {
-      // The first that was ever published to it.
+    if (place.epoch == servers_[link.server].life_number() && *offset == 1) {
+      // The first that was published to it in this life.
       home_.topics().Begin(here, *epoch, 0, /*complete=*/true);
       // Followers that are told may leave, and the topic with them.
       Topic* const still = home_.topics().Find(message.topic());

@@ -37,6 +37,10 @@ struct ClusterServer {
   RedisSubscriber* subscriber = nullptr;
   // The number of its life, as text (cluster_scripts.h). Empty: it cannot be used now.
   std::string life{};
+
+  // The same as a number; 0: it cannot be used now. It is also the epoch of topics that nothing was
+  // published to in this life.
+  uint64_t life_number() const;
 };
 
 // Runs on: the shard's thread, all of it.

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -119,6 +120,10 @@ class SharedBus : public Bus {
   // Answers `done` once.
   virtual void ReadPast(Shard& home, const std::string& topic, uint64_t from, PastLimits limits,
                         PastDone done) = 0;
+  // A topic that nothing was published to yet has this epoch until something is. So who was at its
+  // beginning, and comes back in a later epoch, has missed nothing before that one. Runs on: the
+  // thread of `shard`, which may be any.
+  virtual bool IsBeforeAll(Shard& shard, std::string_view topic, uint64_t epoch) = 0;
   // The user's first session on this node has come, or the last one has gone. Messages to the user
   // come by PublishDesk::Deliver in between.
   virtual void SetUser(Shard& home, const std::string& user, bool here) = 0;

@@ -237,17 +237,21 @@ void Following::BeginAnew(Cursor* cursor, uint64_t epoch_before) {
 }
 
 void Following::ApplyResume(Cursor* cursor) {
-  const v1::ResumePoint point = *std::exchange(cursor->start_work()->resume, std::nullopt);
+  v1::ResumePoint point = *std::exchange(cursor->start_work()->resume, std::nullopt);
   cursor->start_work()->left.reset();
   Feed* feed = cursor->feed;
   session().outlet().Remove(cursor);
   feed->Release(cursor);
+  SharedBus* const shared = shard().engine().bus().shared();
+  if (shared != nullptr && point.offset() == 0 &&
+      shared->IsBeforeAll(shard(), feed->topic(), point.epoch())) {
+    point.set_epoch(0);
+  }
   const bool new_epoch = point.epoch() != feed->epoch() && point.epoch() != 0;
   cursor->start_work()->reason = new_epoch ? v1::NEW_EPOCH : v1::EXPIRED;
-  const bool shared = shard().engine().bus().shared() != nullptr;
-  cursor->MoveTo(point, feed->epoch(), feed->log(), shared ? kMostAhead : 0);
+  cursor->MoveTo(point, feed->epoch(), feed->log(), shared == nullptr ? 0 : kMostAhead);
   // The canonical log is all that there is, on a node that shares nothing.
-  const bool all = session().outlet().encoding() == &CanonicalEncoding() && !shared;
+  const bool all = session().outlet().encoding() == &CanonicalEncoding() && shared == nullptr;
   if (cursor->state() == Cursor::State::kReplaying && !all) return AskForSlice(cursor);
   Resumed(cursor, all ? feed->log().tail() : cursor->next());
   cursor->EndReplayWhereReached(feed->log());
