@@ -7,9 +7,9 @@
   (`evicts`), and the id was one of them.
 - Where Redis was made to lose its scripts (`overtakes`), one sender's messages may change places.
 - Direct messages have no epochs. What was sent again may come again where Redis lost ids (`forgets`).
-- Epoch 0 is that of a topic to which nothing was published yet, or of which Redis knows nothing any more;
-  the latter is told by a gap, once or more. The first event after that needs no gap. Who was not told has
-  to see the topic's first epoch.
+- A topic to which nothing was published, or of which Redis knows nothing any more, has an epoch without
+  messages. Who stands there at offset 0 needs no gap for the first event that comes, if no messages of an
+  epoch in between were published since.
 - Epochs grow. Whoever stays in one that is not the last is not told of the last one.
 """
 
@@ -37,7 +37,8 @@ class _ClusterCheck(_Check):
         self.all_sends = Counter(record[2] for record in records if record[0] == "sent")
         self.unknown = set()  # messages that were answered UNAVAILABLE
         self.verdict.again = 0
-        self._told_nothing = defaultdict(set)  # client -> topics in epoch 0, as a gap said
+        self._so_far = defaultdict(set)  # topic -> epochs of which there were messages by now
+        self._known = {}  # (client, topic) -> that, when it was told of an epoch without messages
         self._places = {}  # (message, topic, epoch) -> its offset
         for record in records:
             if record[0] == "refused" and record[3] == "UNAVAILABLE":
@@ -70,17 +71,34 @@ class _ClusterCheck(_Check):
             self.verdict.add("duplicated", f"{message} is at {_place(*first)} and, for {client}, at "
                                            f"{_place(*place)}")
 
+    def _acked(self, state, client, message, topic, epoch, offset, recipients):
+        super()._acked(state, client, message, topic, epoch, offset, recipients)
+        if offset > 0:
+            self._so_far[topic].add(epoch)
+
+    def _follows(self, state, client, topic, epoch, offset):
+        if topic not in state.places and offset == 0:
+            self._known[client, topic] = set(self._so_far[topic])
+        super()._follows(state, client, topic, epoch, offset)
+
     def _advance(self, state, client, topic, epoch, first, last, how, reason):
-        told = self._told_nothing[client]
-        if epoch == 0 and reason == "NEW_EPOCH":
-            if topic in state.places:
-                state.epochs_left.add((topic, state.places[topic][0]))
-            told.add(topic)
-            state.places[topic] = (0, 0)
+        if reason is None:
+            self._so_far[topic].add(epoch)
+        place = state.places.get(topic)
+        if reason == "NEW_EPOCH" and self.heads.get((topic, epoch), 0) == 0:
+            # Also back to one: Redis knows nothing of the topic.
+            state.epochs_left.add((topic, place[0] if place else epoch))
+            state.epochs_left.discard((topic, epoch))
+            state.places[topic] = (epoch, 0)
+            self._known[client, topic] = set(self._so_far[topic])
             return
-        if state.places.get(topic) == (0, 0) and reason is None and first == 1:
-            earlier = any(other < epoch for where, other in self.heads if where == topic and other)
-            if (topic, epoch) not in state.epochs_left and (topic in told or not earlier):
+        if place and self.heads.get((topic, place[0]), 0) == 0 and reason is None and first == 1 and \
+                epoch > place[0] and (topic, epoch) not in state.epochs_left:
+            known = self._known.get((client, topic), set())
+            between = [other for (where, other), head in self.heads.items() if where == topic and
+                       head > 0 and place[0] < other < epoch and other not in known]
+            if not between:
+                state.epochs_left.add((topic, place[0]))
                 state.places[topic] = (epoch, last)
                 return
         super()._advance(state, client, topic, epoch, first, last, how, reason)

@@ -94,12 +94,13 @@ class ClusterHistoryTest(unittest.TestCase):
         self.assert_counts(history(*records[:7], ("received", "b", "t", 7, 1, "m1")), duplicated=1)
 
     def test_a_later_epoch_untold(self):
-        records = [("follows", "b", "t", 7, 0), ("sent", "a", "m1", "t"),
+        records = [("sent", "a", "m0", "t"), ("acked", "a", "m0", "t", 7, 1),
+                   ("follows", "b", "t", 7, 1), ("sent", "a", "m1", "t"),
                    ("acked", "a", "m1", "t", 8, 1), ("finished", "b")]
         self.assert_counts(history(*records), lost=1)
-        records[3:3] = [("received", "b", "t", 8, 1, "m1")]
+        records[5:5] = [("received", "b", "t", 8, 1, "m1")]
         self.assert_counts(history(*records), lost=1)
-        records[3:3] = [("gap", "b", "t", 8, 1, 0, "NEW_EPOCH")]
+        records[5:5] = [("gap", "b", "t", 8, 1, 0, "NEW_EPOCH")]
         self.assert_counts(history(*records))
 
 
