@@ -128,10 +128,17 @@ def _draw(outcomes, folder):
         for name, limit in (("first", row.first), ("then", row.then)):
             if limit is not None:
                 number = outcome.figures[row.key]
-                bars.append((f"{row.key}: {name}", limit / number if row.lower else number / limit))
+                bars.append((f"{row.key}: {name}", _share(row, number, limit)))
     plots.bars(folder / "rows.svg", "How far each row is (1: reached, more: better)",
                [plots.BarGroup("share of what was to be reached", "", bars)])
     return [("rows.svg", "How far each row is")]
+
+
+def _share(row, number, limit):
+    # Nothing at all is what some rows have to reach.
+    if number == limit:
+        return 1
+    return limit / number if row.lower else number / limit
 
 
 def write(page, outcomes, rows, folder, root, arguments):

@@ -86,6 +86,9 @@ class Redis(Program):
         return subprocess.run(["redis-cli", "-p", str(self.port), *map(str, words)],
                               capture_output=True, text=True, check=True, timeout=DEADLINE).stdout
 
+    def info(self, section, name):
+        return re.search(rf"^{name}:(.*)$", self.ask("info", section), re.M)[1].strip()
+
     def command_costs(self):
         """{command: (calls, microseconds each)} since CONFIG RESETSTAT."""
         found = re.findall(r"cmdstat_([^:]+):calls=(\d+),usec=\d+,usec_per_call=([\d.]+)",
@@ -120,10 +123,11 @@ def centrifugo_program():
 
 
 def swarm(lab, servers, clients, publish_to, rate, seconds, pids=(), payload=64, ids=False,
-          centrifugo=False, topic="bench"):
+          centrifugo=False, topics=0):
     """Runs the swarm on the generator's core; adds `cpu` of the pids, in seconds."""
     arguments = ["--clients", clients, "--rate", rate, "--seconds", seconds, "--payload", payload,
-                 "--topic", topic, *(["--ids"] if ids else []),
+                 "--topic", "bench", *(["--ids"] if ids else []),
+                 *(["--topics", topics] if topics else []),
                  *(["--centrifugo"] if centrifugo else [])]
     command = ["taskset", "--cpu-list", GENERATOR_CORE, swarm_program(), *arguments]
     lab.note(shown(command))
