@@ -10,7 +10,8 @@
 //
 // Clients are spread over the servers in turn, and come from 127.1.0.0 + SOURCE. With --publish-to
 // it measures and prints one JSON object. Without, it prints "open N" once all are open, and
-// "reached N" when each has got another event, until its standard input ends.
+// "reached N LOST NANOSECONDS" when each has got another event, until its standard input
+// ends.
 //
 // A body is "@NANOSECONDS.NUMBER@" and padding; the time is when the message was due.
 #include <fcntl.h>
@@ -95,8 +96,8 @@ class Swarm {
       Poll(Now() + kSecond);
       if (received_ / followers_ > told) {
         told = received_ / followers_;
-        std::printf("reached %llu %lld\n", static_cast<unsigned long long>(followers_),
-                    static_cast<long long>(Now()));
+        std::printf("reached %llu %llu %lld\n", static_cast<unsigned long long>(followers_),
+                    static_cast<unsigned long long>(misordered_), static_cast<long long>(Now()));
         std::fflush(stdout);
       }
     }
