@@ -30,6 +30,7 @@ ClusterBus::ClusterBus(Engine* engine, ClusterOptions options)
     : engine_(engine),
       options_(std::move(options)),
       keys_(options_.url),
+      scripts_(keys_.LifeKey(), engine->options().topic_log, engine->options().remembered_for),
       node_(RandomName()),
       local_(engine),
       shards_(engine->options().shards) {
@@ -45,7 +46,8 @@ ClusterShard* ClusterBus::Of(Shard& shard) {
 }
 
 void ClusterBus::Start(Shard& shard) {
-  shards_[shard.index()] = std::make_unique<ClusterShard>(&shard, &options_, &keys_, node_);
+  shards_[shard.index()] =
+      std::make_unique<ClusterShard>(&shard, &options_, &keys_, &scripts_, node_);
 }
 
 void ClusterBus::Publish(Shard& from, Publication publication) {
@@ -68,6 +70,14 @@ void ClusterBus::ReadPast(Shard& home, const std::string& topic, uint64_t from, 
 
 void ClusterBus::SetUser(Shard& home, const std::string& user, bool here) {
   if (ClusterShard* const its = Of(home)) its->SetUser(user, here);
+}
+
+void ClusterBus::AwaitUser(Shard& home, const std::string& user, absl::AnyInvocable<void()> done) {
+  Of(home)->AwaitUser(user, std::move(done));
+}
+
+void ClusterBus::AskPresence(Shard& home, const std::string& topic, PresenceDone done) {
+  Of(home)->AskPresence(topic, std::move(done));
 }
 
 void ClusterBus::Stop() {

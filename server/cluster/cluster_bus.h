@@ -9,6 +9,7 @@
 
 #include "server/cluster/cluster_keys.h"
 #include "server/cluster/cluster_options.h"
+#include "server/cluster/cluster_scripts.h"
 #include "server/cluster/cluster_shard.h"
 #include "server/engine/bus.h"
 #include "server/engine/local_bus.h"
@@ -30,6 +31,8 @@ class ClusterBus final : public SharedBus {
   void ReadPast(Shard& home, const std::string& topic, uint64_t from, PastLimits limits,
                 PastDone done) override;
   void SetUser(Shard& home, const std::string& user, bool here) override;
+  void AwaitUser(Shard& home, const std::string& user, absl::AnyInvocable<void()> done) override;
+  void AskPresence(Shard& home, const std::string& topic, PresenceDone done) override;
   void Stop() override;
 
   // Of this process: random, so that no other node has the same.
@@ -42,6 +45,7 @@ class ClusterBus final : public SharedBus {
   Engine* const engine_;
   const ClusterOptions options_;
   const ClusterKeys keys_;
+  const ClusterScripts scripts_;
   const std::string node_;
   LocalBus local_;
   bool stopped_ = false;

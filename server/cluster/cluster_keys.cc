@@ -5,6 +5,7 @@
 #include <array>
 #include <cassert>
 #include <cstdint>
+#include <utility>
 
 #include "server/base/concat.h"
 
@@ -12,11 +13,14 @@ namespace crier {
 namespace {
 
 constexpr std::string_view kTopicKind = "topic:";
-constexpr std::string_view kStreamKind = "events:";
+constexpr std::string_view kLifeKind = "life";
+constexpr std::string_view kEventsKind = "events:";
 constexpr std::string_view kIdKind = "id:";
 // Of channels, which are no keys.
 constexpr std::string_view kFollowKind = "follow:";
 constexpr std::string_view kUserKind = "user:";
+constexpr std::string_view kNodesKind = "nodes";
+constexpr std::string_view kNodeKind = "node:";
 
 const unsigned char* Bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -43,7 +47,8 @@ std::string ClusterKeys::Key(std::string_view kind, std::string_view name) const
 }
 
 std::string ClusterKeys::TopicKey(std::string_view topic) const { return Key(kTopicKind, topic); }
-std::string ClusterKeys::StreamKey(std::string_view topic) const { return Key(kStreamKind, topic); }
+std::string ClusterKeys::LifeKey() const { return Key(kLifeKind, {}); }
+std::string ClusterKeys::EventsKey(std::string_view topic) const { return Key(kEventsKind, topic); }
 std::string ClusterKeys::TopicChannel(std::string_view topic) const {
   return Key(kFollowKind, topic);
 }
@@ -65,12 +70,20 @@ std::string ClusterKeys::IdKey(const Publication& publication, std::string_view 
   return Key(kIdKind, sodium_bin2hex(hex.data(), hex.size(), digest.data(), digest.size()));
 }
 
+std::string ClusterKeys::NodesChannel() const { return Key(kNodesKind, {}); }
+std::string ClusterKeys::NodeChannel(std::string_view name) const { return Key(kNodeKind, name); }
+
 ClusterKeys::Target ClusterKeys::TargetOf(std::string_view channel) const {
   assert(channel.starts_with(prefix_));
   channel.remove_prefix(prefix_.size());
-  const bool is_user = channel.starts_with(kUserKind);
-  channel.remove_prefix(is_user ? kUserKind.size() : kFollowKind.size());
-  return {.is_user = is_user, .name = channel};
+  for (const auto& [text, kind] :
+       {std::pair{kUserKind, Kind::kUser}, {kNodeKind, Kind::kNode}, {kNodesKind, Kind::kNodes}}) {
+    if (!channel.starts_with(text)) continue;
+    channel.remove_prefix(text.size());
+    return {.kind = kind, .name = channel};
+  }
+  channel.remove_prefix(kFollowKind.size());
+  return {.kind = Kind::kTopic, .name = channel};
 }
 
 size_t ClusterKeys::ServerOf(std::string_view name) const {

@@ -4,6 +4,7 @@
 #define CRIER_SERVER_CLUSTER_CLUSTER_KEYS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,19 +19,27 @@ class ClusterKeys {
  public:
   explicit ClusterKeys(const ClusterUrl& url);
 
-  // A hash: e (epoch), h (head), b (bytes of the stream).
+  // A hash: process (which one Redis is), begun (the number of its life), last (the highest epoch
+  // that was given out).
+  std::string LifeKey() const;
+  // A topic's place (cluster_scripts.h): a string.
   std::string TopicKey(std::string_view topic) const;
-  // A stream: an entry for each event that is kept, whose id is its offset.
-  std::string StreamKey(std::string_view topic) const;
+  // The events that are kept: a list, the newest last.
+  std::string EventsKey(std::string_view topic) const;
   // What became of the first publish with this id: a string that expires. `node`: of a publisher
   // that only one node knows; else empty.
   std::string IdKey(const Publication& publication, std::string_view node) const;
   std::string TopicChannel(std::string_view topic) const;
   std::string UserChannel(std::string_view user) const;
 
+  // What all nodes hear, and what one shard of one node does ("NODE:SHARD").
+  std::string NodesChannel() const;
+  std::string NodeChannel(std::string_view name) const;
+
   // What a channel is for. A view into `channel`, which has to be one of the above.
+  enum class Kind : uint8_t { kTopic, kUser, kNodes, kNode };
   struct Target {
-    bool is_user = false;
+    Kind kind;
     std::string_view name;
   };
   Target TargetOf(std::string_view channel) const;

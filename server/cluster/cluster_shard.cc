@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/cluster/cluster_scripts.h"
+#include "server/base/concat.h"
 #include "server/engine/engine.h"
 #include "server/engine/shard.h"
 
@@ -27,30 +27,40 @@ uint64_t NumberOf(const RedisReply& reply) {
 }  // namespace
 
 ClusterShard::ClusterShard(Shard* shard, const ClusterOptions* options, const ClusterKeys* keys,
-                           std::string_view node)
+                           const ClusterScripts* scripts, std::string_view node)
     : shard_(*shard),
       options_(*options),
       keys_(*keys),
+      scripts_(*scripts),
       node_(node),
       memory_(&shard->memory(), MemoryKind::kCluster),
-      servers_(options->url.servers.size()) {
-  std::vector<ClusterServer> servers;
-  for (size_t i = 0; i < servers_.size(); ++i) {
+      connections_(options->url.servers.size()) {
+  for (size_t i = 0; i < connections_.size(); ++i) {
     Connect(i);
-    servers.push_back(
-        {.client = servers_[i].client.get(), .subscriber = servers_[i].subscriber.get()});
+    servers_.push_back(
+        {.client = connections_[i].client.get(), .subscriber = connections_[i].subscriber.get()});
   }
-  links_ = std::make_unique<TopicLinks>(shard, keys, std::move(servers));
-  for (Server& server : servers_) {
+  nodes_ = std::make_unique<NodeCalls>(shard, keys, servers_.front(), node);
+  links_ = std::make_unique<TopicLinks>(shard, keys, scripts, &servers_);
+  shard->AddTicker([this](TimePoint now) { Tick(now); });
+  for (Connections& server : connections_) {
     server.client->Start();
     server.subscriber->Start();
   }
 }
 
 ClusterShard::~ClusterShard() {
-  for (Server& server : servers_) {
+  for (Connections& server : connections_) {
     server.client->Stop();
     server.subscriber->Stop();
+  }
+}
+
+void ClusterShard::Tick(TimePoint now) {
+  nodes_->Tick(now);
+  links_->Tick();
+  for (size_t i = 0; i < connections_.size(); ++i) {
+    if (connections_[i].life_failed) AskForLife(i);
   }
 }
 
@@ -62,15 +72,15 @@ void ClusterShard::Connect(size_t index) {
   const RedisAddress& address = options_.url.servers[index];
   RedisClient::Options calls;
   calls.timeout = options_.timeout;
-  calls.scripts = {&PublishScript(), &DirectScript(), &PastScript(), &RenewScript()};
-  calls.on_up = [this, index] {
-    OnConnection(index, /*up=*/true, {});
-    CheckPublished(index);
-    links_->CheckAll(index);
+  calls.scripts = {&scripts_.life, &scripts_.publish, &scripts_.direct, &scripts_.past,
+                   &scripts_.renew};
+  calls.on_up = [this, index] { AskForLife(index); };
+  calls.on_down = [this, index](std::string_view why) {
+    servers_[index].life.clear();
+    OnConnection(index, /*up=*/false, why);
   };
-  calls.on_down = [this, index](std::string_view why) { OnConnection(index, /*up=*/false, why); };
   calls.on_memory = account;
-  Server& server = servers_[index];
+  Connections& server = connections_[index];
   server.client = std::make_unique<RedisClient>(&shard_.io(), address, std::move(calls));
 
   RedisSubscriber::Options channels;
@@ -79,28 +89,65 @@ void ClusterShard::Connect(size_t index) {
     OnMessage(channel, payload);
   };
   channels.on_up = [this, index] { OnConnection(index, /*up=*/true, {}); };
-  channels.on_restored = [this, index] { links_->CheckAll(index); };
+  channels.on_restored = [this, index] {
+    if (std::exchange(connections_[index].was_lost, false)) TellMissed(index);
+    links_->CheckAll(index);
+  };
   channels.on_down = [this, index](std::string_view why) {
+    connections_[index].was_lost = true;
     OnConnection(index, /*up=*/false, why);
   };
   channels.on_memory = account;
   server.subscriber = std::make_unique<RedisSubscriber>(&shard_.io(), address, std::move(channels));
 }
 
+void ClusterShard::AskForLife(size_t index) {
+  connections_[index].life_failed = false;
+  connections_[index].client->Run(scripts_.life, {}, {}, [this, index](const RedisReply& reply) {
+    if (reply.is_lost()) return;
+    connections_[index].life_failed = reply.kind() != RedisReply::kText;
+    if (connections_[index].life_failed) {
+      return LogConnection(index, /*up=*/false,
+                           Concat({"asked for its life, it says ", reply.text()}));
+    }
+    servers_[index].life = std::string(reply.text());
+    OnConnection(index, /*up=*/true, {});
+    links_->CheckAll(index);
+  });
+}
+
 void ClusterShard::OnConnection(size_t index, bool up, std::string_view why) {
-  Server& server = servers_[index];
-  const int ups = (server.client->up() ? 1 : 0) + (server.subscriber->up() ? 1 : 0);
+  Connections& server = connections_[index];
+  const int ups = (servers_[index].life.empty() ? 0 : 1) + (server.subscriber->up() ? 1 : 0);
   shard_.metrics().cluster_connections[index].Add(ups - std::exchange(server.ups, ups));
-  if (!up) ReleaseHeld(server);
-  const bool is_up = ups == 2;
-  // One line for each change, of all shards together.
-  if (shard_.index() != 0 || (up && !is_up)) return;
-  const std::string name = options_.url.servers[index].Text();
-  if (is_up && !std::exchange(server.was_up, true)) {
-    spdlog::info("cluster: connected to {}", name);
-  } else if (!up && std::exchange(server.was_up, false)) {
-    spdlog::warn("cluster: lost {}: {}; what is published is refused until it is back", name, why);
-  } else if (!up && ups == 0) {
+  if (!up) {
+    ReleaseHeld(*server.client);
+    // Their channels come again, some time.
+    for (auto& [user, waiting] : std::exchange(coming_users_, {})) {
+      for (auto& done : waiting) done();
+    }
+  }
+  if (!up || ups == 2) LogConnection(index, up, why);
+}
+
+// One line for each change, of all shards together.
+void ClusterShard::LogConnection(size_t index, bool up, std::string_view why) {
+  if (shard_.index() != 0) return;
+  Connections& server = connections_[index];
+  if (up) {
+    server.last_why.clear();
+    if (!std::exchange(server.was_up, true)) {
+      spdlog::info("cluster: connected to {}", options_.url.servers[index].Text());
+    }
+    return;
+  }
+  // Both connections go, one after the other, and each attempt fails for both.
+  const bool was_up = std::exchange(server.was_up, false);
+  if (!was_up && why == server.last_why) return;
+  server.last_why = std::string(why);
+  if (was_up) {
+    spdlog::warn("cluster: {}; publishes are refused until it is back", why);
+  } else {
     spdlog::warn("cluster: {}", why);
   }
 }
@@ -109,11 +156,23 @@ void ClusterShard::OnConnection(size_t index, bool up, std::string_view why) {
 
 void ClusterShard::OnMessage(std::string_view channel, std::string_view payload) {
   const ClusterKeys::Target target = keys_.TargetOf(channel);
-  if (!target.is_user) return links_->OnEvent(target.name, payload);
+  switch (target.kind) {
+    case ClusterKeys::Kind::kTopic:
+      return links_->OnEvent(target.name, payload);
+    case ClusterKeys::Kind::kUser:
+      return OnDirect(target.name, payload);
+    case ClusterKeys::Kind::kNodes:
+      return nodes_->OnQuestion(payload);
+    case ClusterKeys::Kind::kNode:
+      return nodes_->OnAnswer(payload);
+  }
+}
+
+void ClusterShard::OnDirect(std::string_view user, std::string_view payload) {
   v1::Message message;
   if (!message.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return;
   message.set_action_type(v1::DIRECT);
-  message.set_to(std::string(target.name));
+  message.set_to(std::string(user));
   message.clear_topic();
   shard_.publish_desk().Deliver({.message = std::move(message),
                                  .arrival = shard_.ArrivalNow(),
@@ -135,75 +194,66 @@ void ClusterShard::Publish(Publication publication) {
 }
 
 void ClusterShard::PublishToTopic(Publication publication) {
-  const std::string topic = publication.message.topic();
+  const std::string& topic = publication.message.topic();
   const size_t index = keys_.ServerOf(topic);
-  Server& server = servers_[index];
+  const ClusterServer& server = servers_[index];
+  if (server.life.empty()) return Answer(std::move(publication.reply), UnavailableResult());
   const std::string key = keys_.TopicKey(topic);
-  const std::string stream = keys_.StreamKey(topic);
+  const std::string events = keys_.EventsKey(topic);
   const std::string channel = keys_.TopicChannel(topic);
   std::string id;
-  std::vector<std::string_view> keys = {key, stream};
+  std::vector<std::string_view> keys = {key, events};
   if (!publication.publisher.empty()) {
-    // Sessions are numbered on each node for itself.
-    const bool of_session = publication.publisher.starts_with("session:");
-    id = keys_.IdKey(publication, of_session ? node_ : std::string_view());
+    id = IdKeyOf(publication);
     keys.push_back(id);
   }
   // The channel says where it goes.
   publication.message.clear_topic();
   const std::string message = publication.message.SerializeAsString();
-  const TopicPlace seen = SeenIn(server, topic);
-  const EngineOptions& engine = shard_.options();
-  const std::string epoch = absl::StrCat(seen.epoch);
-  const std::string head = absl::StrCat(seen.head);
-  const std::string events = absl::StrCat(engine.topic_log.events);
-  const std::string bytes = absl::StrCat(engine.topic_log.bytes);
-  const std::string age = absl::StrCat(engine.topic_log.age.count());
-  const std::string window = absl::StrCat(engine.remembered_for.count());
-  const std::array<std::string_view, 8> args = {channel, message, epoch, head,
-                                                events,  bytes,   age,   window};
+  const std::array<std::string_view, 3> args = {channel, message, server.life};
   const SessionRef session = publication.reply.session;
-  server.client->Run(PublishScript(), keys, args,
-                     [this, index, topic, at = shard_.clock().Now(),
+  server.client->Run(scripts_.publish, keys, args,
+                     [this, client = server.client, at = shard_.clock().Now(),
                       reply = std::move(publication.reply)](const RedisReply& answer) mutable {
-                       Server& its = servers_[index];
-                       Answered(its, at);
-                       if (answer.kind() != RedisReply::kArray) {
+                       Answered(*client, answer, at);
+                       if (answer.kind() != RedisReply::kArray)
                          return Answer(std::move(reply), Refusal(answer));
-                       }
                        PublishResult result;
                        result.epoch = NumberOf(answer[0]);
                        result.offset = NumberOf(answer[1]);
                        result.duplicate = answer[2].integer() == 1;
                        result.recipients = NumberOf(answer[3]);
-                       NotePublished(&its, topic, {.epoch = result.epoch, .head = result.offset});
                        Answer(std::move(reply), std::move(result));
                      });
-  SlowDown(server, session);
+  SlowDown(*server.client, session);
+}
+
+std::string ClusterShard::IdKeyOf(const Publication& publication) const {
+  // Sessions are numbered on each node for itself.
+  const bool of_session = publication.publisher.starts_with("session:");
+  return keys_.IdKey(publication, of_session ? std::string_view(node_) : std::string_view());
 }
 
 void ClusterShard::PublishToUser(Publication publication) {
   const std::string user = publication.message.to();
-  const size_t index = keys_.ServerOf(user);
-  Server& server = servers_[index];
+  const ClusterServer& server = servers_[keys_.ServerOf(user)];
+  if (server.life.empty()) return Answer(std::move(publication.reply), UnavailableResult());
   const std::string channel = keys_.UserChannel(user);
   std::string id;
   std::vector<std::string_view> keys;
   if (!publication.publisher.empty()) {
-    const bool of_session = publication.publisher.starts_with("session:");
-    id = keys_.IdKey(publication, of_session ? node_ : std::string_view());
+    id = IdKeyOf(publication);
     keys.push_back(id);
   }
   publication.message.clear_to();
   const std::string message = publication.message.SerializeAsString();
-  const std::string window = absl::StrCat(shard_.options().remembered_for.count());
-  const std::array<std::string_view, 3> args = {channel, message, window};
+  const std::array<std::string_view, 2> args = {channel, message};
   const SessionRef session = publication.reply.session;
   server.client->Run(
-      DirectScript(), keys, args,
-      [this, index, user, at = shard_.clock().Now(),
+      scripts_.direct, keys, args,
+      [this, client = server.client, user, at = shard_.clock().Now(),
        reply = std::move(publication.reply)](const RedisReply& answer) mutable {
-        Answered(servers_[index], at);
+        Answered(*client, answer, at);
         if (answer.kind() != RedisReply::kArray) return Answer(std::move(reply), Refusal(answer));
         PublishResult result;
         result.duplicate = answer[0].integer() == 1;
@@ -214,15 +264,19 @@ void ClusterShard::PublishToUser(Publication publication) {
         }
         Answer(std::move(reply), std::move(result));
       });
-  SlowDown(server, session);
+  SlowDown(*server.client, session);
+}
+
+PublishResult ClusterShard::UnavailableResult() {
+  return {.outcome = Outcome::kUnavailable,
+          .detail = std::string(Info(Outcome::kUnavailable).text)};
 }
 
 PublishResult ClusterShard::Refusal(const RedisReply& answer) {
   if (answer.is_error() && answer.text().find("OOM") != std::string_view::npos) {
     return {.outcome = Outcome::kOverloaded, .detail = "the memory of the cluster's Redis is full"};
   }
-  return {.outcome = Outcome::kUnavailable,
-          .detail = std::string(Info(Outcome::kUnavailable).text)};
+  return UnavailableResult();
 }
 
 void ClusterShard::Answer(PublishReply reply, PublishResult result) {
@@ -230,75 +284,35 @@ void ClusterShard::Answer(PublishReply reply, PublishResult result) {
   shard_.mail().Send(shard_.index(), PublishedMail{std::move(reply), std::move(result)});
 }
 
-void ClusterShard::SlowDown(const Server& server, SessionRef session) {
-  if (server.client->outstanding_bytes() > kMostAhead) held_.Hold(&shard_, session);
+void ClusterShard::SlowDown(const RedisClient& client, SessionRef session) {
+  if (client.outstanding_bytes() > kMostAhead) held_.Hold(&shard_, session);
 }
 
-void ClusterShard::Answered(const Server& server, TimePoint called) {
-  shard_.metrics().cluster_call_seconds.Observe(Seconds(shard_.clock().Now() - called));
-  ReleaseHeld(server);
-}
-
-void ClusterShard::ReleaseHeld(const Server& server) {
-  if (!held_.empty() && server.client->outstanding_bytes() < kMostAhead / 2) {
-    held_.ReleaseAll(&shard_);
+void ClusterShard::Answered(const RedisClient& client, const RedisReply& answer, TimePoint called) {
+  if (!answer.is_lost()) {
+    shard_.metrics().cluster_call_seconds.Observe(Seconds(shard_.clock().Now() - called));
   }
+  ReleaseHeld(client);
 }
 
-// --- What Redis has said, in case that it forgets it.
-
-TopicPlace ClusterShard::SeenIn(const Server& server, const std::string& topic) const {
-  const auto found = server.published.find(topic);
-  return found == server.published.end() ? TopicPlace{} : found->second;
-}
-
-void ClusterShard::NotePublished(Server* server, const std::string& topic, TopicPlace place) {
-  const auto found = server->published.find(topic);
-  if (found == server->published.end()) {
-    if (server->published.size() >= kMostPublished) {
-      server->published.erase(server->published.begin());
-    }
-    server->published.emplace(topic, place);
-    return;
-  }
-  TopicPlace& known = found->second;
-  if (place.epoch > known.epoch || (place.epoch == known.epoch && place.head > known.head)) {
-    known = place;
-  }
-}
-
-// Redis is back, or another one in its place: of every topic that was published to from here, it
-// has to have what it said that it has.
-void ClusterShard::CheckPublished(size_t index) {
-  Server& server = servers_[index];
-  for (const auto& [topic, place] : server.published) {
-    const std::string key = keys_.TopicKey(topic);
-    const std::string stream = keys_.StreamKey(topic);
-    const std::string channel = keys_.TopicChannel(topic);
-    const std::string epoch = absl::StrCat(place.epoch);
-    const std::string head = absl::StrCat(place.head);
-    const std::array<std::string_view, 2> keys = {key, stream};
-    const std::array<std::string_view, 4> args = {channel, epoch, head, "0"};
-    server.client->Run(RenewScript(), keys, args, [this](const RedisReply& answer) {
-      if (answer[2].integer() == 1) shard_.metrics().cluster_epochs_renewed.Add();
-    });
-  }
+void ClusterShard::ReleaseHeld(const RedisClient& client) {
+  if (!held_.empty() && client.outstanding_bytes() < kMostAhead / 2) held_.ReleaseAll(&shard_);
 }
 
 // --- The past.
 
 void ClusterShard::ReadPast(const std::string& topic, uint64_t from, PastLimits limits,
                             PastDone done) {
-  Server& server = servers_[keys_.ServerOf(topic)];
+  const ClusterServer& server = servers_[keys_.ServerOf(topic)];
   const std::string key = keys_.TopicKey(topic);
-  const std::string stream = keys_.StreamKey(topic);
+  const std::string kept = keys_.EventsKey(topic);
   const std::string first = absl::StrCat(from);
   const std::string events = absl::StrCat(limits.events);
   const std::string bytes = absl::StrCat(limits.bytes);
-  const std::array<std::string_view, 2> keys = {key, stream};
+  const std::array<std::string_view, 2> keys = {key, kept};
   const std::array<std::string_view, 3> args = {first, events, bytes};
   server.client->Run(
-      PastScript(), keys, args,
+      scripts_.past, keys, args,
       [this, topic, from, done = std::move(done)](const RedisReply& answer) mutable {
         PastEvents past;
         if (answer.kind() != RedisReply::kArray) {
@@ -331,13 +345,39 @@ void ClusterShard::ReadPast(const std::string& topic, uint64_t from, PastLimits 
       });
 }
 
+// --- Users.
+
 void ClusterShard::SetUser(const std::string& user, bool here) {
-  RedisSubscriber& subscriber = *servers_[keys_.ServerOf(user)].subscriber;
-  if (here) {
-    subscriber.Subscribe(keys_.UserChannel(user), nullptr);
-  } else {
+  const size_t index = keys_.ServerOf(user);
+  RedisSubscriber& subscriber = *servers_[index].subscriber;
+  if (!here) {
+    users_.erase(user);
     subscriber.Unsubscribe(keys_.UserChannel(user));
+    return UserIsHere(user);
   }
+  users_[user] = index;
+  if (subscriber.up()) coming_users_[user];
+  subscriber.Subscribe(keys_.UserChannel(user), [this, user] { UserIsHere(user); });
+}
+
+void ClusterShard::TellMissed(size_t index) {
+  for (const auto& [user, server] : users_) {
+    if (server == index) shard_.publish_desk().TellMissed(user);
+  }
+}
+
+void ClusterShard::AwaitUser(const std::string& user, absl::AnyInvocable<void()> done) {
+  const auto found = coming_users_.find(user);
+  if (found == coming_users_.end()) return done();
+  found->second.push_back(std::move(done));
+}
+
+void ClusterShard::UserIsHere(const std::string& user) {
+  const auto found = coming_users_.find(user);
+  if (found == coming_users_.end()) return;
+  auto waiting = std::move(found->second);
+  coming_users_.erase(found);
+  for (auto& done : waiting) done();
 }
 
 }  // namespace crier

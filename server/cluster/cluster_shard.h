@@ -8,11 +8,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/base/string_map.h"
 #include "server/cluster/cluster_keys.h"
 #include "server/cluster/cluster_options.h"
+#include "server/cluster/node_calls.h"
 #include "server/cluster/redis_client.h"
 #include "server/cluster/redis_subscriber.h"
 #include "server/cluster/topic_links.h"
@@ -29,7 +31,7 @@ class ClusterShard {
  public:
   // All of these outlive this object. `node`: what no other node of the cluster is called.
   ClusterShard(Shard* shard, const ClusterOptions* options, const ClusterKeys* keys,
-               std::string_view node);
+               const ClusterScripts* scripts, std::string_view node);
   ~ClusterShard();
   ClusterShard(const ClusterShard&) = delete;
   ClusterShard& operator=(const ClusterShard&) = delete;
@@ -40,47 +42,65 @@ class ClusterShard {
   void Unfollow(const std::string& topic) { links_->Unfollow(topic); }
   void ReadPast(const std::string& topic, uint64_t from, PastLimits limits, PastDone done);
   void SetUser(const std::string& user, bool here);
+  void AwaitUser(const std::string& user, absl::AnyInvocable<void()> done);
+  void AskPresence(const std::string& topic, PresenceDone done) {
+    nodes_->AskPresence(topic, std::move(done));
+  }
 
  private:
-  struct Server {
+  struct Connections {
     std::unique_ptr<RedisClient> client;
     std::unique_ptr<RedisSubscriber> subscriber;
-    bool was_up = false;
-    int ups = 0;                      // of its two connections
-    StringMap<TopicPlace> published;  // the highest place that an answer has named, by topic
+    bool was_up = false;   // as the log says
+    std::string last_why;  // that the log has said
+    bool life_failed = false;
+    bool was_lost = false;  // the connection for channels, since they came last
+    int ups = 0;            // of its two connections
   };
 
   // Of calls that wait for an answer, to one server. Beyond it, who publishes is not read from.
   static constexpr size_t kMostAhead = 1 << 20;
-  // Of topics that this shard has published to, for a server that loses what it has said. More are
-  // forgotten, whichever.
-  static constexpr size_t kMostPublished = 4096;
-
   void Connect(size_t index);
+  // The connection for calls is there: asks for Redis's life, and again where it gives none.
+  void AskForLife(size_t index);
+  // One of the connections can be used, or no more.
   void OnConnection(size_t index, bool up, std::string_view why);
+  void LogConnection(size_t index, bool up, std::string_view why);
   void OnMessage(std::string_view channel, std::string_view payload);
+  void OnDirect(std::string_view user, std::string_view payload);
+  // Who waits for this user waits no longer.
+  void UserIsHere(const std::string& user);
+  // Channels of this server come again after a loss.
+  void TellMissed(size_t index);
   void PublishToTopic(Publication publication);
   void PublishToUser(Publication publication);
+  std::string IdKeyOf(const Publication& publication) const;
   // A publish was, which left for this server at `called`.
-  void Answered(const Server& server, TimePoint called);
+  void Answered(const RedisClient& client, const RedisReply& answer, TimePoint called);
   void Answer(PublishReply reply, PublishResult result);
   // What Redis's refusal, or its silence, is to the publisher.
+  static PublishResult UnavailableResult();
   static PublishResult Refusal(const RedisReply& answer);
   // Where it is ahead of what Redis has done, the publisher is held.
-  void SlowDown(const Server& server, SessionRef session);
-  void ReleaseHeld(const Server& server);
-  TopicPlace SeenIn(const Server& server, const std::string& topic) const;
-  void NotePublished(Server* server, const std::string& topic, TopicPlace place);
-  void CheckPublished(size_t index);
+  void SlowDown(const RedisClient& client, SessionRef session);
+  void ReleaseHeld(const RedisClient& client);
+  void Tick(TimePoint now);
 
   Shard& shard_;
   const ClusterOptions& options_;
   const ClusterKeys& keys_;
+  const ClusterScripts& scripts_;
   const std::string node_;
   MemoryShare memory_;
   int64_t bytes_ = 0;
-  std::vector<Server> servers_;
+  std::vector<Connections> connections_;
+  std::vector<ClusterServer> servers_;  // these, for others
   std::unique_ptr<TopicLinks> links_;
+  std::unique_ptr<NodeCalls> nodes_;
+  // Users with sessions on this node that are at home here, and which server they are on.
+  StringMap<size_t> users_;
+  // Users whose channels Redis has not confirmed yet, and who waits for that.
+  StringMap<std::vector<absl::AnyInvocable<void()>>> coming_users_;
   HeldSessions held_;
 };
 

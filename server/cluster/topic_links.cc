@@ -34,14 +34,26 @@ uint64_t NumberOf(const RedisReply& reply) {
   return number;
 }
 
+uint64_t LifeOf(const ClusterServer& server) {
+  uint64_t number = 0;
+  std::from_chars(server.life.data(), server.life.data() + server.life.size(), number);
+  return number;
+}
+
 TopicPlace PlaceOf(const Topic& topic) {
+  if (!topic.begun()) return {};
   return {.epoch = topic.epoch(), .head = topic.canonical().head()};
 }
 
 }  // namespace
 
-TopicLinks::TopicLinks(Shard* home, const ClusterKeys* keys, std::vector<ClusterServer> servers)
-    : home_(*home), keys_(*keys), servers_(std::move(servers)) {}
+TopicLinks::TopicLinks(Shard* home, const ClusterKeys* keys, const ClusterScripts* scripts,
+                       const std::vector<ClusterServer>* servers)
+    : home_(*home), keys_(*keys), scripts_(*scripts), servers_(*servers) {}
+
+TopicPlace TopicLinks::PlaceHere(const std::string& topic) const {
+  return PlaceOf(*home_.topics().Find(topic));
+}
 
 TopicLinks::Link* TopicLinks::Find(std::string_view topic, uint64_t number) {
   const auto found = links_.find(topic);
@@ -79,6 +91,10 @@ void TopicLinks::CheckAll(size_t server) {
 // --- Places.
 
 void TopicLinks::AskFor(const std::string& topic, Link* link) {
+  if (link->asking) {
+    link->again = true;
+    return;
+  }
   if (!std::exchange(link->queued, true)) to_ask_.emplace_back(topic, link->number);
   AskForMore();
 }
@@ -90,85 +106,98 @@ void TopicLinks::AskForMore() {
     Link* const link = Find(topic, number);
     if (link == nullptr) continue;
     link->queued = false;
-    // CheckAll comes once the server answers. And what is asked for already comes.
-    if (!servers_[link->server].client->up() || link->asking) continue;
+    // CheckAll comes once it can be used.
+    if (servers_[link->server].life.empty()) continue;
     Ask(topic, link);
+  }
+}
+
+void TopicLinks::Tick() {
+  for (const auto& [topic, number] : std::exchange(failed_, {})) {
+    if (Link* const link = Find(topic, number)) AskFor(topic, link);
   }
 }
 
 void TopicLinks::Ask(const std::string& topic, Link* link) {
   link->asking = true;
+  link->again = false;
   link->beyond = {};
   ++asking_;
-  Topic* const here = home_.topics().Find(topic);
-  assert(here != nullptr);
-  const TopicPlace seen = PlaceOf(*here);
   const std::string key = keys_.TopicKey(topic);
-  const std::array<std::string_view, 4> args = {"HMGET", key, "e", "h"};
+  const std::array<std::string_view, 2> args = {"GET", key};
   servers_[link->server].client->Call(
-      args, [this, topic, seen, number = link->number](const RedisReply& reply) {
-        const bool lost = reply.kind() != RedisReply::kArray;
-        Link* const mine = Find(topic, number);
-        Answered(topic, number, lost);
-        if (mine == nullptr || lost) return;
-        OnPlace(topic, mine, {.epoch = NumberOf(reply[0]), .head = NumberOf(reply[1])}, seen);
+      args, [this, topic, seen = PlaceHere(topic), number = link->number](const RedisReply& reply) {
+        // Nil: nothing was published.
+        const auto wanted = reply.kind() == RedisReply::kNil ? RedisReply::kNil : RedisReply::kText;
+        Link* const mine = Answered(topic, number, reply, wanted);
+        if (mine != nullptr) OnPlace(topic, mine, TopicPlace::Parse(reply.text()), seen);
       });
 }
 
-void TopicLinks::Answered(const std::string& topic, uint64_t number, bool lost) {
+TopicLinks::Link* TopicLinks::Answered(const std::string& topic, uint64_t number,
+                                       const RedisReply& reply, RedisReply::Kind wanted) {
   --asking_;
-  Link* const link = Find(topic, number);
+  Link* link = Find(topic, number);
   if (link != nullptr) link->asking = false;
-  // Where it is lost, CheckAll follows.
-  if (!lost) AskForMore();
+  // Where the connection is lost, CheckAll follows.
+  if (reply.is_lost()) return nullptr;
+  const bool answered = reply.kind() == wanted;
+  if (link != nullptr && (!answered || std::exchange(link->again, false))) {
+    failed_.emplace_back(topic, number);
+  }
+  AskForMore();
+  return answered ? Find(topic, number) : nullptr;
 }
 
 void TopicLinks::Renew(const std::string& topic, Link* link, bool force) {
-  const TopicPlace seen = PlaceOf(*home_.topics().Find(topic));
+  const ClusterServer& server = servers_[link->server];
+  const TopicPlace seen = PlaceHere(topic);
   if (force && link->asking) link->conflict = seen.epoch;
-  if (std::exchange(link->asking, true)) return;
+  if (server.life.empty() || std::exchange(link->asking, true)) return;
   ++asking_;
   const std::string key = keys_.TopicKey(topic);
-  const std::string stream = keys_.StreamKey(topic);
+  const std::string events = keys_.EventsKey(topic);
   const std::string channel = keys_.TopicChannel(topic);
   const std::string epoch = absl::StrCat(seen.epoch);
   const std::string head = absl::StrCat(seen.head);
-  const std::array<std::string_view, 2> keys = {key, stream};
-  const std::array<std::string_view, 4> args = {channel, epoch, head, force ? "1" : "0"};
-  servers_[link->server].client->Run(
-      RenewScript(), keys, args,
-      [this, topic, seen, number = link->number](const RedisReply& reply) {
-        const bool lost = reply.kind() != RedisReply::kArray;
-        Link* const mine = Find(topic, number);
-        Answered(topic, number, lost);
-        if (mine == nullptr || lost) return;
-        if (reply[2].integer() == 1) home_.metrics().cluster_epochs_renewed.Add();
-        OnPlace(topic, mine, {.epoch = NumberOf(reply[0]), .head = NumberOf(reply[1])}, seen);
-      });
+  const std::array<std::string_view, 2> keys = {key, events};
+  const std::array<std::string_view, 5> args = {channel, epoch, head, server.life,
+                                                force ? "1" : "0"};
+  server.client->Run(scripts_.renew, keys, args,
+                     [this, topic, seen, number = link->number](const RedisReply& reply) {
+                       Link* const mine = Answered(topic, number, reply, RedisReply::kArray);
+                       if (mine == nullptr) return;
+                       if (reply[2].integer() == 1) home_.metrics().cluster_epochs_renewed.Add();
+                       OnPlace(topic, mine,
+                               {.epoch = NumberOf(reply[0]), .head = NumberOf(reply[1])}, seen);
+                     });
 }
 
 void TopicLinks::OnPlace(const std::string& topic, Link* link, TopicPlace place, TopicPlace seen) {
   Topic* const here = home_.topics().Find(topic);
   assert(here != nullptr);
+  const uint64_t number = link->number;
   const TopicPlace beyond = link->beyond;
+  const TopicPlace before = PlaceOf(*here);
+  // Its epoch is of an earlier life of Redis; or what this node has seen is not there any more.
+  const bool over =
+      (place.epoch != 0 && place.epoch < LifeOf(servers_[link->server])) ||
+      place.epoch < before.epoch ||
+      (place.epoch == seen.epoch && before.epoch == seen.epoch && place.head < seen.head);
+  if (over) return Renew(topic, link, /*force=*/false);
   if (!here->begun()) {
     home_.topics().Begin(here, place.epoch, place.head, /*complete=*/true);
-  } else if (place.epoch < here->epoch() ||
-             (place.epoch == seen.epoch && here->epoch() == seen.epoch && place.head < seen.head)) {
-    // What this node has seen is not there any more.
-    if (servers_[link->server].client->up()) Renew(topic, link, /*force=*/false);
-    return;
-  } else if (place.epoch > here->epoch()) {
+  } else if (place.epoch > before.epoch) {
     // Where nothing had been published before, nothing of it was missed.
-    home_.topics().Begin(here, place.epoch, place.head, /*complete=*/here->epoch() == 0);
-  } else if (place.head > here->canonical().head()) {
+    home_.topics().Begin(here, place.epoch, place.head, /*complete=*/before.epoch == 0);
+  } else if (place.head > before.head) {
     home_.metrics().cluster_holes.Add();
     home_.topics().Begin(here, place.epoch, place.head, /*complete=*/false);
   }
   // Followers that are told may leave, and the topic with them.
-  Link* const still = Find(topic, link->number);
+  Link* const still = Find(topic, number);
   if (still == nullptr) return;
-  const TopicPlace now = PlaceOf(*home_.topics().Find(topic));
+  const TopicPlace now = PlaceHere(topic);
   if (std::exchange(still->conflict, 0) == now.epoch && now.epoch != 0) {
     return Renew(topic, still, /*force=*/true);
   }
@@ -221,7 +250,7 @@ void TopicLinks::OnEvent(std::string_view name, std::string_view payload) {
   if (*epoch > link.beyond.epoch || (*epoch == link.beyond.epoch && *offset > link.beyond.head)) {
     link.beyond = {.epoch = *epoch, .head = *offset};
   }
-  // Not begun: its place is asked for as soon as that can be, and Ask forgets what came before.
+  // While it is asked for, `beyond` is looked at with the answer.
   if (!link.asking && link.subscribed) AskFor(topic, &link);
 }
 

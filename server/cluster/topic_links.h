@@ -22,6 +22,7 @@
 #include "crier/v1/message.pb.h"
 #include "server/base/string_map.h"
 #include "server/cluster/cluster_keys.h"
+#include "server/cluster/cluster_scripts.h"
 #include "server/cluster/redis_client.h"
 #include "server/cluster/redis_subscriber.h"
 #include "server/engine/topic.h"
@@ -30,24 +31,20 @@ namespace crier {
 
 class Shard;
 
-// A place in a topic.
-struct TopicPlace {
-  uint64_t epoch = 0;  // 0: nothing was published to it yet
-  uint64_t head = 0;
-};
-
 // The connections of one shard to one server of the cluster.
 struct ClusterServer {
   RedisClient* client = nullptr;
   RedisSubscriber* subscriber = nullptr;
+  // The number of its life, as text (cluster_scripts.h). Empty: it cannot be used now.
+  std::string life{};
 };
 
 // Runs on: the shard's thread, all of it.
 class TopicLinks {
  public:
-  // `home` and `keys` outlive this object, and so does what `servers` has, in the order of the
-  // URL's servers.
-  TopicLinks(Shard* home, const ClusterKeys* keys, std::vector<ClusterServer> servers);
+  // All of these outlive this object. `servers` are in the order of the URL's.
+  TopicLinks(Shard* home, const ClusterKeys* keys, const ClusterScripts* scripts,
+             const std::vector<ClusterServer>* servers);
 
   // SharedBus::Follow and Unfollow.
   void Follow(const std::string& topic);
@@ -61,6 +58,9 @@ class TopicLinks {
   // at.
   void CheckAll(size_t server);
 
+  // Every kTickInterval: asks again where Redis answered with an error.
+  void Tick();
+
  private:
   struct Link {
     uint64_t number = 0;  // tells it from a link of the same topic before
@@ -68,6 +68,7 @@ class TopicLinks {
     bool subscribed = false;
     bool asking = false;  // its place was asked for
     bool queued = false;  // in to_ask_
+    bool again = false;   // it is to be asked for once more: that answer may be too old
     // The highest place of what came and could not be appended, since its place was asked for.
     TopicPlace beyond{};
     // In this epoch an offset came twice, with different messages, and Redis was not asked for
@@ -86,18 +87,24 @@ class TopicLinks {
   void Renew(const std::string& topic, Link* link, bool force);
   // What Redis says where the topic is. `seen`: where it was here when that was asked.
   void OnPlace(const std::string& topic, Link* link, TopicPlace place, TopicPlace seen);
-  void Answered(const std::string& topic, uint64_t number, bool lost);
+  // Null: the answer says nothing, or nobody follows the topic any more.
+  Link* Answered(const std::string& topic, uint64_t number, const RedisReply& reply,
+                 RedisReply::Kind wanted);
+  // Where the topic is on this node.
+  TopicPlace PlaceHere(const std::string& topic) const;
   void Append(Topic* topic, v1::Message message);
   bool Differs(const Topic& topic, const v1::Message& message) const;
   Link* Find(std::string_view topic, uint64_t number);
 
   Shard& home_;
   const ClusterKeys& keys_;
-  const std::vector<ClusterServer> servers_;
+  const ClusterScripts& scripts_;
+  const std::vector<ClusterServer>& servers_;
   StringMap<Link> links_;
   uint64_t last_number_ = 0;
   size_t asking_ = 0;
-  std::deque<std::pair<std::string, uint64_t>> to_ask_;  // and its link's number
+  std::deque<std::pair<std::string, uint64_t>> to_ask_;   // and its link's number
+  std::vector<std::pair<std::string, uint64_t>> failed_;  // to be asked for in the next tick
 };
 
 }  // namespace crier

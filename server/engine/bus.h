@@ -96,6 +96,9 @@ struct PastEvents {
 // Runs on the thread of the shard that asked.
 using PastDone = absl::AnyInvocable<void(PastEvents)>;
 
+// Of other nodes. Runs on the thread of the shard that asked.
+using PresenceDone = absl::AnyInvocable<void(std::vector<v1::Presence>)>;
+
 // How much of a topic's past is wanted at once: one event at least, where there is one.
 struct PastLimits {
   size_t events = 0;
@@ -119,6 +122,12 @@ class SharedBus : public Bus {
   // The user's first session on this node has come, or the last one has gone. Messages to the user
   // come by PublishDesk::Deliver in between.
   virtual void SetUser(Shard& home, const std::string& user, bool here) = 0;
+  // `done` runs once messages to the user, who is here, come from every node; or where what is
+  // shared is away, at once.
+  virtual void AwaitUser(Shard& home, const std::string& user, absl::AnyInvocable<void()> done) = 0;
+  // Who follows the topic on the other nodes: an answer of each. `done` runs once, after about a
+  // second at the latest, with those that have come by then.
+  virtual void AskPresence(Shard& home, const std::string& topic, PresenceDone done) = 0;
 };
 
 }  // namespace crier

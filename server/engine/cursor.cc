@@ -27,10 +27,11 @@ void Cursor::LetGo() {
   state_ = State::kLive;
 }
 
-void Cursor::MoveTo(const v1::ResumePoint& point, uint64_t epoch, const EventLog& log) {
+void Cursor::MoveTo(const v1::ResumePoint& point, uint64_t epoch, const EventLog& log,
+                    uint64_t ahead) {
   // A client that has seen nothing yet (0) has no epoch to have missed.
   const bool same_epoch = point.epoch() == epoch || point.epoch() == 0;
-  next_ = 1 + (same_epoch ? std::min(point.offset(), log.head()) : 0);
+  next_ = 1 + (same_epoch ? std::min(point.offset(), log.head() + ahead) : 0);
   delivered_ = 0;
   skipped_ = 0;
   state_ = State::kLive;

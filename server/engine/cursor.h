@@ -52,6 +52,8 @@ class Cursor {
     v1::GapReason reason = v1::GAP_REASON_UNSPECIFIED;
     std::vector<std::string> ack_ids;  // answered when the cursor has its place
     bool hold = false;                 // kHeld before kLive
+    // kHeld: where it was when the log began anew, if it did.
+    std::optional<v1::ResumePoint> left{};
     // Who is there was asked for, with this number (Following::AskForSnapshot). 0: it was not.
     uint64_t snapshot_ticket = 0;
   };
@@ -97,7 +99,9 @@ class Cursor {
   // From any state but kStarting: after the event that the client was at last, or where the epoch
   // is over, before the oldest. kLive where `log`, the feed's, reaches so far back; else
   // kReplaying. What the topic no longer keeps is to be skipped then. Counting begins anew.
-  void MoveTo(const v1::ResumePoint& point, uint64_t epoch, const EventLog& log);
+  // `ahead`: by how many events the client may be ahead of the log, which is what one node of a
+  // cluster has by now; those are not sent to it again.
+  void MoveTo(const v1::ResumePoint& point, uint64_t epoch, const EventLog& log, uint64_t ahead);
 
   // --- kReplaying, kLive.
 

@@ -10,6 +10,15 @@
 #include "server/engine/shard.h"
 
 namespace crier {
+namespace {
+
+// By so much one node's log of a topic may be behind another's. A client that claims more goes on
+// at this.
+constexpr uint64_t kMostAhead = 1 << 20;
+// Neither of a topic, nor "none": a place that is of no epoch that there is.
+constexpr uint64_t kNoEpoch = 1;
+
+}  // namespace
 
 Following::~Following() = default;
 
@@ -30,6 +39,11 @@ void Following::LetGo() {
   if (empty_topic_.start_work() != nullptr) empty_topic_.start_work()->hold = false;
   if (empty_topic_.state() != Cursor::State::kHeld) return;
   empty_topic_.LetGo();
+  Cursor::Start* const start = empty_topic_.start_work();
+  if (start != nullptr && start->left) {
+    start->resume = std::exchange(start->left, std::nullopt);
+    return ApplyResume(&empty_topic_);
+  }
   HasPlace(&empty_topic_);
 }
 
@@ -204,30 +218,36 @@ void Following::Begin(Cursor* cursor) {
 
 void Following::BeginAnew(Cursor* cursor, uint64_t epoch_before) {
   const EventLog& log = cursor->feed->log();
+  Cursor::Start& start = cursor->EnsureStart();
   v1::ResumePoint place;
-  if (cursor->state() == Cursor::State::kHeld) {
-    // Whose first frame says where it goes on; until then, what is new waits for it.
-    place.set_offset(log.tail() - 1);
-    cursor->MoveTo(place, cursor->feed->epoch(), log);
-    return cursor->Hold();
-  }
   place.set_epoch(epoch_before);
   place.set_offset(cursor->next() - 1);
-  cursor->EnsureStart().resume = std::move(place);
+  if (cursor->state() == Cursor::State::kHeld) {
+    // Its first frame, or the want of one, says where it goes on.
+    if (!start.left) start.left = std::move(place);
+    v1::ResumePoint oldest;
+    oldest.set_offset(log.tail() - 1);
+    cursor->MoveTo(oldest, cursor->feed->epoch(), log, /*ahead=*/0);
+    return cursor->Hold();
+  }
+  // It was not told yet that an epoch before that is over, and nothing of this one was sent.
+  if (start.reason == v1::NEW_EPOCH) place.set_epoch(kNoEpoch);
+  start.resume = std::move(place);
   ApplyResume(cursor);
 }
 
 void Following::ApplyResume(Cursor* cursor) {
   const v1::ResumePoint point = *std::exchange(cursor->start_work()->resume, std::nullopt);
+  cursor->start_work()->left.reset();
   Feed* feed = cursor->feed;
   session().outlet().Remove(cursor);
   feed->Release(cursor);
   const bool new_epoch = point.epoch() != feed->epoch() && point.epoch() != 0;
   cursor->start_work()->reason = new_epoch ? v1::NEW_EPOCH : v1::EXPIRED;
-  cursor->MoveTo(point, feed->epoch(), feed->log());
+  const bool shared = shard().engine().bus().shared() != nullptr;
+  cursor->MoveTo(point, feed->epoch(), feed->log(), shared ? kMostAhead : 0);
   // The canonical log is all that there is, on a node that shares nothing.
-  const bool all = session().outlet().encoding() == &CanonicalEncoding() &&
-                   shard().engine().bus().shared() == nullptr;
+  const bool all = session().outlet().encoding() == &CanonicalEncoding() && !shared;
   if (cursor->state() == Cursor::State::kReplaying && !all) return AskForSlice(cursor);
   Resumed(cursor, all ? feed->log().tail() : cursor->next());
   cursor->EndReplayWhereReached(feed->log());

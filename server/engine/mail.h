@@ -113,6 +113,15 @@ struct UserMail {
   std::string user;
   uint64_t session;
   bool here;
+  // A UserHereMail is to say when messages to the user come.
+  bool confirm = false;
+};
+struct UserHereMail {
+  uint64_t session;
+};
+// Direct messages to the session's user may have been lost.
+struct MissedMail {
+  uint64_t session;
 };
 // A session of this user follows a topic from now on, or does no more; to the topic's home. Without
 // a user: the number of sessions has changed, which only a topic that is watched wants to know.
@@ -153,8 +162,8 @@ struct CreditMail {
 using Mail =
     std::variant<PublishMail, PublishedMail, DeliverMail, HoldMail, FollowMail, FollowedMail,
                  BegunMail, UnfollowMail, LogMovedMail, HandedMail, SliceAskedMail, SliceMail,
-                 HistoryAskedMail, HistoryMail, UserMail, FollowerMail, PresenceAskedMail,
-                 PresenceMail, SnapshotAskedMail, SnapshotMail, CreditMail>;
+                 HistoryAskedMail, HistoryMail, UserMail, UserHereMail, MissedMail, FollowerMail,
+                 PresenceAskedMail, PresenceMail, SnapshotAskedMail, SnapshotMail, CreditMail>;
 
 // About how much memory it holds while it is on its way, in bytes.
 size_t BytesOf(const Mail& mail);

@@ -78,6 +78,12 @@ void PublishDesk::Deliver(Publication publication) {
   HandOut(&publication, shard_.directory().Find(publication.message.to()));
 }
 
+void PublishDesk::TellMissed(std::string_view user) {
+  for (const SessionRef& ref : shard_.directory().Find(user)) {
+    shard_.mail().Send(ref.shard, MissedMail{ref.id});
+  }
+}
+
 // To the mailboxes of these sessions, wherever they live. Takes the message.
 void PublishDesk::HandOut(Publication* publication, std::span<const SessionRef> recipients) {
   const TimePoint at = publication->arrival.at;

@@ -4,6 +4,7 @@
 #define CRIER_SERVER_ENGINE_PUBLISH_DESK_H_
 
 #include <span>
+#include <string_view>
 
 #include "server/engine/bus.h"
 #include "server/engine/sent_ids.h"
@@ -32,6 +33,8 @@ class PublishDesk {
 
   // From a SharedBus: a message to a user, for the user's sessions on this node.
   void Deliver(Publication publication);
+  // From a SharedBus: such messages may have been lost.
+  void TellMissed(std::string_view user);
 
   void Expire(TimePoint now) { ids_.Expire(now); }
 

@@ -47,12 +47,42 @@ void Session::Open() {
   metrics().sessions.Add(1);
   if (SessionObserver* observer = shard_->sessions().observer()) observer->OnBegun(*this);
   if (access_ != nullptr && access_->awaits_token) return shard_->sessions().ExpectToken(id_);
+  awaits_user_ = !user_id_.empty() && HasSharedBus();
   Begin();
 }
 
+bool Session::HasSharedBus() const { return shard_->engine().bus().shared() != nullptr; }
+
 void Session::Begin() {
-  if (!user_id_.empty()) TellUser(/*here=*/true);
   if (access_ != nullptr) shard_->sessions().SetEnd(id_, access_->grant.ends_at);
+  // The answer may come at once.
+  const bool welcome_now = !awaits_user_;
+  if (!user_id_.empty()) TellUser(/*here=*/true);
+  if (welcome_now) Welcome();
+}
+
+void Session::HoldForUser() {
+  held_for_user_ = true;
+  HoldReading();
+}
+
+void Session::OnUserHere() {
+  if (held_for_user_) {
+    held_for_user_ = false;
+    ReleaseReading();
+  }
+  if (awaits_user_ && !closing()) Welcome();
+}
+
+void Session::NoteMissedDirects() {
+  v1::Gap gap;
+  gap.set_mailbox(true);
+  gap.set_reason(v1::CUT_OFF);
+  NoteGap(gap);
+}
+
+void Session::Welcome() {
+  awaits_user_ = false;
   if (welcome_) SendWelcome();
   if (!MayFollow("")) return;
   following_.Open(expect_hello_);
@@ -125,7 +155,13 @@ void Session::RefuseUser() {
 void Session::Handle(v1::ClientFrame frame, const Arrival& arrival, std::optional<size_t> bytes) {
   // Runs on: shard thread
   assert(shard_->IsCurrent());
-  if (!closing()) input_.Handle(std::move(frame), arrival, bytes);
+  if (closing()) return;
+  if (awaits_user_) {
+    // Its client does not wait for a welcome. What it sends next does.
+    Welcome();
+    HoldForUser();
+  }
+  input_.Handle(std::move(frame), arrival, bytes);
 }
 
 void Session::Refuse(Outcome outcome, std::string_view message, size_t bytes,
@@ -146,12 +182,14 @@ void Session::OnPublished(const PublishReply& reply, const PublishResult& result
 void Session::AdoptUser(const std::string& user_id) {
   if (!adopt_user_id_ || !user_id_.empty()) return;
   user_id_ = user_id;
+  if (HasSharedBus()) HoldForUser();
   TellUser(/*here=*/true);
   following_.TellUser();
 }
 
 void Session::TellUser(bool here) {
-  shard_->mail().Send(shard_->engine().HomeIndexOf(user_id_), UserMail{user_id_, id_, here});
+  shard_->mail().Send(shard_->engine().HomeIndexOf(user_id_),
+                      UserMail{user_id_, id_, here, /*confirm=*/here && HasSharedBus()});
 }
 
 void Session::HoldReading() {

@@ -209,6 +209,11 @@ class Session : public ReadyHook {
   // Its turn.
   void Wake();
 
+  // Every node finds the session's user from now on.
+  void OnUserHere();
+  // Direct messages to its user may have been lost on their way to this node.
+  void NoteMissedDirects();
+
   // Input follows output: from the first Hold to the last Release the session is not read from
   // (Transport::PauseReading). Each Hold is followed by one Release.
   void HoldReading();
@@ -232,8 +237,14 @@ class Session : public ReadyHook {
   // Which of the shard's lists it is linked into.
   enum class Turn : uint8_t { kNone, kRound, kFirst };
 
-  // What Open does once it is known who the client is.
+  // What Open does once it is known who the client is: its user is told to others first, so that
+  // who was welcomed is found by every node.
   void Begin();
+  // The rest of that.
+  void Welcome();
+  // Nothing more is read until OnUserHere.
+  void HoldForUser();
+  bool HasSharedBus() const;
   void SetGrant(Grant grant);
   void NarrowFollowing(bool followed_empty_topic);
   bool MayFollow(std::string_view topic) const;
@@ -262,6 +273,8 @@ class Session : public ReadyHook {
   uint16_t holds_ = 0;
   uint32_t awaited_ = 0;      // bytes (Await)
   const uint32_t opened_at_;  // seconds since 1970
+  bool awaits_user_ = false;  // Welcome is yet to come: OnUserHere
+  bool held_for_user_ = false;
   std::unique_ptr<SessionAccess> access_;
 
   Outlet outlet_;

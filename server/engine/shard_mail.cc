@@ -78,6 +78,11 @@ class Shard::MailReader {
       const bool is_here = !directory.Find(mail.user).empty();
       if (is_here != was_here) bus->SetUser(shard_, mail.user, is_here);
     }
+    if (added && mail.confirm) {
+      bus->AwaitUser(shard_, mail.user, [&shard = shard_, to = from_, session = mail.session] {
+        shard.mail().Send(to, UserHereMail{session});
+      });
+    }
     if (added || !mail.here) return;
     // Posted, also to this shard: the session may be opening.
     Shard& its = shard_.engine().shard(from_);
@@ -85,11 +90,14 @@ class Shard::MailReader {
       if (Session* session = its.sessions().Find(id)) session->RefuseUser();
     });
   }
-  void operator()(FollowerMail& mail) { shard_.topics().SetFollower(mail); }
-  void operator()(PresenceAskedMail& mail) {
-    auto answer = std::make_shared<const v1::Event>(shard_.topics().Presence(mail));
-    shard_.mail().Send(from_, PresenceMail{mail.session, std::move(answer)});
+  void operator()(UserHereMail& mail) {
+    if (Session* session = Find(mail.session)) session->OnUserHere();
   }
+  void operator()(MissedMail& mail) {
+    if (Session* session = Find(mail.session)) session->NoteMissedDirects();
+  }
+  void operator()(FollowerMail& mail) { shard_.topics().SetFollower(mail); }
+  void operator()(PresenceAskedMail& mail) { shard_.topics().AskForPresence(from_, mail); }
   void operator()(PresenceMail& mail) {
     Session* session = Find(mail.session);
     if (session == nullptr) return;

@@ -151,11 +151,11 @@ void Topic::TellFeeds() {
 // --- Slices.
 
 LogSlice Topic::Slice(const Encoding* encoding, uint64_t from) {
-  from = std::max(from, canonical_.tail());
-  if (from > canonical_.head()) return {.chunk = {}, .first = from, .last = from - 1};
   if (const LogSlice* kept = FindSlice(encoding, from)) {
     return {.chunk = kept->chunk, .first = from, .last = kept->last};
   }
+  from = std::max(from, canonical_.tail());
+  if (from > canonical_.head()) return {.chunk = {}, .first = from, .last = from - 1};
   // About as many events as fit; one always does.
   v1::ServerFrame frame;
   size_t bytes = 0;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "server/engine/engine.h"
@@ -21,6 +23,17 @@ constexpr size_t kMostUsersInPresence = 1000;
 
 int64_t SecondOf(TimePoint time) {
   return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+// What another node says of the same topic.
+void AddPresence(const v1::Presence& other, v1::Event* event) {
+  v1::Presence& all = *event->mutable_presence();
+  all.set_sessions(all.sessions() + other.sessions());
+  const std::set<std::string> known(all.users().begin(), all.users().end());
+  for (const std::string& user : other.users()) {
+    if (all.users_size() == static_cast<int>(kMostUsersInPresence)) break;
+    if (!known.contains(user)) all.add_users(user);
+  }
 }
 
 }  // namespace
@@ -102,15 +115,26 @@ TopicStore::Page TopicStore::PageOf(uint64_t after, size_t most) const {
   return page;
 }
 
-v1::Event TopicStore::Presence(const PresenceAskedMail& question) {
-  v1::Event event;
-  v1::Presence& presence = *event.mutable_presence();
+void TopicStore::DescribePresence(std::string_view name, v1::Presence* presence) {
+  if (const Topic* topic = Find(name)) topic->DescribePresence(kMostUsersInPresence, presence);
+}
+
+void TopicStore::AskForPresence(size_t from, const PresenceAskedMail& question) {
+  auto event = std::make_shared<v1::Event>();
+  v1::Presence& presence = *event->mutable_presence();
   presence.set_topic(question.topic);
   presence.set_id(question.id);
-  if (const Topic* topic = Find(question.topic)) {
-    topic->DescribePresence(kMostUsersInPresence, &presence);
+  DescribePresence(question.topic, &presence);
+  SharedBus* const bus = SharedBusOf(question.topic);
+  if (bus == nullptr) {
+    return shard_.mail().Send(from, PresenceMail{question.session, std::move(event)});
   }
-  return event;
+  bus->AskPresence(shard_, question.topic,
+                   [this, from, event = std::move(event),
+                    session = question.session](std::vector<v1::Presence> others) {
+                     for (const v1::Presence& other : others) AddPresence(other, event.get());
+                     shard_.mail().Send(from, PresenceMail{session, event});
+                   });
 }
 
 // --- Following.

@@ -50,8 +50,10 @@ class TopicStore {
     bool last = false;  // there is no next page
   };
   Page PageOf(uint64_t after, size_t most) const;
-  // Who follows, as an event for who asked.
-  v1::Event Presence(const PresenceAskedMail& question);
+  // Answers shard `from` with a PresenceMail: who follows, on all nodes that share the topic.
+  void AskForPresence(size_t from, const PresenceAskedMail& question);
+  // Who follows on this node.
+  void DescribePresence(std::string_view name, v1::Presence* presence);
 
   // --- Following. A topic that nothing was published to yet is one all the same.
 

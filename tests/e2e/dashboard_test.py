@@ -1,7 +1,7 @@
 """Every query of every panel of Grafana's dashboard, on a real Prometheus that scrapes real servers.
 
 Grafana itself is not run, but its queries are. k6's own figures, which only k6 sends, are recognised by
-their prefix, and only their form is checked.
+their prefix, and only their form is checked. Those of a cluster are asked of two nodes with a real Redis.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cluster
 import support
 
 try:
@@ -65,6 +66,11 @@ def targets(dashboard):
 
 def queries(dashboard):
     return [(title, query) for title, query, _ in targets(dashboard)]
+
+
+def of_cluster(query):
+    """A node that is alone has no such metrics."""
+    return "crier_cluster_" in query
 
 
 def metric_names(query):
@@ -145,35 +151,28 @@ def load(crierd):
             each.result()
 
 
-class QueriesTest(unittest.TestCase):
+class Queries(unittest.TestCase):
+    """Asks a Prometheus that scrapes servers of this test."""
+
     @classmethod
-    def setUpClass(cls):
+    def scrape(cls, servers):
         folder = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
         cls.addClassCleanup(folder.cleanup)
-        cls.servers = [cls.enterClassContext(support.Crierd(*FLAGS)) for _ in range(2)]
+        cls.servers = servers
         cls.instances = [server.http for server in cls.servers]
         cls.prometheus = cls.enterClassContext(
             Prometheus(cls.instances, folder.name, interval=SCRAPE_INTERVAL))
         cls.prometheus.wait_until_scraped()
         cls.start = time.time()
-        # What Grafana shows of servers that nobody has used.
-        support.wait_for("two scrapes of both servers",
-                         lambda: len(cls.prometheus.query("rate(ws_connections[2s])")) == 2)
-        cls.fresh = {query: cls.prometheus.query(fill_in(query, cls.instances))
-                     for _, query in queries(DASHBOARD)}
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(load, cls.servers))
-        support.wait_for("the end of the load in Prometheus", cls.all_is_scraped)
+
+    @classmethod
+    def scraped(cls):
+        """All that is to be asked for has been scraped."""
         cls.end = time.time()
         # So that the last step of a range is the end.
         cls.start = cls.end - STEP * math.ceil((cls.end - cls.start) / STEP)
         cls.known = {line.split("{")[0].split(" ")[0]
                      for line in cls.servers[0].get("/metrics").splitlines() if line[0] != "#"}
-
-    @classmethod
-    def all_is_scraped(cls):
-        scraped = cls.prometheus.query("sum(ws_connections) + sum(crier_sessions)")
-        return scraped and float(scraped[0]["value"][1]) == 0
 
     def check(self, query, instances, labels=frozenset()):
         """The query has an answer, and each of its series these labels and a number at some time."""
@@ -185,14 +184,38 @@ class QueriesTest(unittest.TestCase):
                             f"no number at any time: {one['metric']}")
         return series
 
+
+class QueriesTest(Queries):
+    @classmethod
+    def setUpClass(cls):
+        cls.scrape([cls.enterClassContext(support.Crierd(*FLAGS)) for _ in range(2)])
+        # What Grafana shows of servers that nobody has used.
+        support.wait_for("two scrapes of both servers",
+                         lambda: len(cls.prometheus.query("rate(ws_connections[2s])")) == 2)
+        cls.fresh = {query: cls.prometheus.query(fill_in(query, cls.instances))
+                     for _, query in queries(DASHBOARD) if not of_cluster(query)}
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(load, cls.servers))
+        support.wait_for("the end of the load in Prometheus", cls.all_is_scraped)
+        cls.scraped()
+
+    @classmethod
+    def all_is_scraped(cls):
+        scraped = cls.prometheus.query("sum(ws_connections) + sum(crier_sessions)")
+        return scraped and float(scraped[0]["value"][1]) == 0
+
     def test_every_query_has_an_answer(self):
         for title, query, labels in targets(DASHBOARD):
+            if of_cluster(query):
+                continue
             for instances in [self.instances, self.instances[:1]]:
                 with self.subTest(title, query=query, instances=instances):
                     self.check(query, instances, labels)
 
     def test_every_metric_is_one_of_the_servers(self):
         for title, query in queries(DASHBOARD) + queries(STUDY):
+            if of_cluster(query):
+                continue
             with self.subTest(title, query=query):
                 self.assertTrue(metric_names(query))
                 self.assertEqual(metric_names(query) - self.known, set())
@@ -238,9 +261,72 @@ class QueriesTest(unittest.TestCase):
                 self.check(query, self.instances, labels)
 
 
+class ClusterQueriesTest(Queries):
+    """Two nodes, which publish and follow while Redis is there, is away, and is there again, empty."""
+
+    @classmethod
+    def setUpClass(cls):
+        redis = cls.enterClassContext(cluster.Redis())
+        flags = ["--log_level=off", f"--cluster_url={redis.url}", "--cluster_readiness"]
+        cls.scrape([cls.enterClassContext(support.Crierd(*flags)) for _ in range(2)])
+        cls.publish()
+        cls.see("crier_cluster_connected", 0, redis.kill)
+        redis.restart()
+        support.wait_for("ready nodes", cls.ready)
+        # Every node follows the empty topic, which Redis has lost.
+        cls.see("sum(crier_cluster_epochs_renewed_total) > bool 0", 1, cls.publish)
+        cls.see("crier_cluster_connected", 1, lambda: None)
+        cls.scraped()
+
+    @classmethod
+    def publish(cls):
+        for server in cls.servers:
+            for _ in range(3):
+                subprocess.run([os.environ["CRIER"], "send", f"--url=ws://{server.http}/ws", "x"],
+                               check=True, capture_output=True, timeout=support.DEADLINE)
+
+    @classmethod
+    def ready(cls):
+        try:
+            return all(server.get("/readyz") for server in cls.servers)
+        except OSError:
+            return False
+
+    @classmethod
+    def see(cls, query, value, action):
+        """Does `action`, and waits until Prometheus has this value for everybody."""
+        action()
+        support.wait_for(f"{query} of {value}", lambda: {
+            float(one["value"][1]) for one in cls.prometheus.query(query)} == {value})
+
+    def test_every_query_has_an_answer(self):
+        found = [one for one in targets(DASHBOARD) if of_cluster(one[1])]
+        self.assertTrue(found)
+        for title, query, labels in found:
+            for instances in [self.instances, self.instances[:1]]:
+                with self.subTest(title, query=query, instances=instances):
+                    self.check(query, instances, labels)
+
+    def test_every_metric_of_a_cluster_has_a_panel(self):
+        shown = set().union(*(metric_names(query) for _, query in queries(DASHBOARD)
+                              if of_cluster(query)))
+        self.assertEqual(shown - self.known, set())
+        suffix = re.compile("_(bucket|count|sum)$")
+        self.assertEqual({suffix.sub("", name) for name in shown},
+                         {suffix.sub("", name) for name in self.known if of_cluster(name)})
+
+    def test_what_happened_is_shown(self):
+        for title in ["Connected to the cluster's servers", "Holes and new epochs"]:
+            values = [float(value) for name, query in queries(DASHBOARD) if name == title
+                      for one in self.check(query, self.instances) for _, value in one["values"]]
+            self.assertEqual(min(values), 0, title)
+            self.assertGreater(max(values), 0, title)
+
+
 class DashboardTest(unittest.TestCase):
     def test_panels_have_their_own_id_and_place(self):
         ids = [panel["id"] for panel in DASHBOARD["panels"]]
+        ids += [panel["id"] for row in DASHBOARD["panels"] for panel in row.get("panels", [])]
         self.assertEqual(len(ids), len(set(ids)))
         taken = {}
         for panel in DASHBOARD["panels"]:
@@ -308,5 +394,5 @@ class MetricNamesTest(unittest.TestCase):
 
 if __name__ == "__main__":
     os.environ["PATH"] += f"{os.pathsep}{ROOT / 'build' / 'tools'}"
-    support.require("prometheus")
+    support.require("prometheus", "redis-server")
     support.main()

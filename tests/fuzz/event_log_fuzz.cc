@@ -168,7 +168,7 @@ class Fuzzer {
     v1::ResumePoint point;
     point.set_epoch(input_.Choose({kEpoch, kEpoch, 0, 9}));
     point.set_offset(input_.Number() % (log.head() + 3));
-    reader.cursor.MoveTo(point, kEpoch, log);
+    reader.cursor.MoveTo(point, kEpoch, log, /*ahead=*/0);
     Require(reader.cursor.next() >= 1 && reader.cursor.next() <= log.head() + 1);
     // What the log no longer has, nobody has here.
     if (reader.cursor.wants_slice()) Skip(&reader, log.tail());
