@@ -125,6 +125,7 @@ class Lab:
         return max(2, round(full * self.scale))
 
     def note(self, command):
+        command = re.sub(r"(redis://127.0.0.1):\d+", r"\1:PORT", command)
         if command not in self.commands:
             self.commands.append(command)
 
