@@ -49,8 +49,11 @@ class Build:
     def grpc_library(self):
         return (self.floors or self.folder) / "tests/bench/grpc_library"
 
-    def check(self):
-        for program in [self.crierd, self.crier, self.floor, self.grpc_library]:
+    def check(self, floors=True):
+        programs = [self.crierd, self.crier]
+        if floors:
+            programs += [self.floor, self.grpc_library]
+        for program in programs:
             if not os.access(program, os.X_OK):
                 raise BenchError(f"there is no {program}; build first (scripts/bench does, without "
                                  "--build and --compare)")
@@ -122,6 +125,7 @@ class Lab:
         return max(2, round(full * self.scale))
 
     def note(self, command):
+        command = re.sub(r"(redis://127.0.0.1):\d+", r"\1:PORT", command)
         if command not in self.commands:
             self.commands.append(command)
 

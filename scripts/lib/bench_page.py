@@ -102,11 +102,16 @@ def comparison(rows, first, second):
     return "\n".join(lines)
 
 
-def _machine(root, arguments):
+def measured_by(command, root):
+    """When, where and how, in words."""
     facts = machine.facts()
-    return (f"Measured on {time.strftime('%Y-%m-%d')} by `{('scripts/bench ' + arguments).strip()}` at "
+    return (f"Measured on {time.strftime('%Y-%m-%d')} by `{command}` at "
             f"commit\n{machine.commit(root)}, on {facts['cpu']}, {facts['cores']} cores, "
-            f"{show(facts['memory_bytes'], 'bytes')}, {facts['system']},\nLinux {facts['kernel']}. "
+            f"{show(facts['memory_bytes'], 'bytes')}, {facts['system']},\nLinux {facts['kernel']}.")
+
+
+def _machine(root, arguments):
+    return (f"{measured_by(f'scripts/bench {arguments}'.strip(), root)} "
             "The server had core 0, the generator core 1.")
 
 
@@ -128,10 +133,17 @@ def _draw(outcomes, folder):
         for name, limit in (("first", row.first), ("then", row.then)):
             if limit is not None:
                 number = outcome.figures[row.key]
-                bars.append((f"{row.key}: {name}", limit / number if row.lower else number / limit))
+                bars.append((f"{row.key}: {name}", _share(row, number, limit)))
     plots.bars(folder / "rows.svg", "How far each row is (1: reached, more: better)",
                [plots.BarGroup("share of what was to be reached", "", bars)])
     return [("rows.svg", "How far each row is")]
+
+
+def _share(row, number, limit):
+    # Nothing at all is what some rows have to reach.
+    if number == limit:
+        return 1
+    return limit / number if row.lower else number / limit
 
 
 def write(page, outcomes, rows, folder, root, arguments):
@@ -143,7 +155,7 @@ def write(page, outcomes, rows, folder, root, arguments):
         json.dumps([one.plain() for one in outcomes], indent=1) + "\n", encoding="utf-8")
     commands = "\n\n".join(f"    # {one.row.key}\n" + _commands(one.commands) for one in outcomes)
     drawn = _pictures(_draw(outcomes, folder), folder, page)
-    _replace(page, "rows", f"{_measured(outcomes)}\n\n{table(outcomes)}\n\n{drawn}\n\n"
+    replace(page, "rows", f"{_measured(outcomes)}\n\n{table(outcomes)}\n\n{drawn}\n\n"
              f"The commands, as the suite ran them (ports left out):\n\n{commands}")
 
 
@@ -171,12 +183,13 @@ def _measured(outcomes):
 
 def write_part(page, part, body, drawn, folder, lab, root, arguments):
     """Replaces one measured part of a page."""
-    _replace(page, part, f"{_machine(root, arguments)}\n\n{body}\n\n"
+    replace(page, part, f"{_machine(root, arguments)}\n\n{body}\n\n"
              f"{_pictures(drawn, folder, page)}\n\nThe commands (ports left out):\n\n"
              f"{_commands(lab.commands)}")
 
 
-def _replace(page, part, text):
+def replace(page, part, text):
+    """Replaces what stands in the page between the marks of a part."""
     page = Path(page)
     begin, end = f"<!-- measured: {part} -->", f"<!-- end: {part} -->"
     old = page.read_text(encoding="utf-8") if page.exists() else "# Benchmarks\n"

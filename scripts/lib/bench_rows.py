@@ -5,29 +5,12 @@ hardly changes it. "Of one core" is its inverse: what the core would carry if it
 """
 
 import threading
-from dataclasses import dataclass
-from typing import Callable
 
+from bench_cluster import CLUSTER_ROWS
 from bench_lab import GENERATOR_CORE, SERVER_CORE, Generator, middle, wait_until
+from bench_row import Row
 
 GRPC_LIBRARY = "gRPC's library"
-
-
-@dataclass
-class Row:
-    """`measure(lab)` returns {figure: value}. `first` and `then` are the goals of the figure named like
-    the row's `key`. `lower`: less is better. `quick`: part of the quick form. `beside`: the program of
-    the figure `floor`, if it is not the floor program."""
-    key: str
-    title: str
-    definition: str
-    unit: str
-    first: float
-    then: float
-    measure: Callable
-    lower: bool = True
-    quick: bool = True
-    beside: str = ""
 
 
 def _latency(result):
@@ -315,6 +298,7 @@ ROWS = [
         None, 20, soak, quick=False),
     Row("not-busy", "latency when not busy", "100 clients, 20/s: p99", "ms", 3, 1,
         not_busy),
+    *CLUSTER_ROWS,
 ]
 
 
