@@ -97,7 +97,8 @@ class _ClusterCheck(_Check):
             known = self._known.get((client, topic), set())
             between = [other for (where, other), head in self.heads.items() if where == topic and
                        head > 0 and place[0] < other < epoch and other not in known]
-            if not between:
+            # Where Redis throws away a topic of which a node has not heard yet, nobody knows of it.
+            if not between or self.evicts:
                 state.epochs_left.add((topic, place[0]))
                 state.places[topic] = (epoch, last)
                 return

@@ -324,6 +324,10 @@ class Walk : public EndingsTest {
          {&Walk::FallSilent, "who answers no ping of HTTP/2 is gone, and is told nothing"}},
         {Outcome::kDisconnectedByAdmin, {&Walk::BeDisconnected}, {&Walk::BeDisconnected}},
         {Outcome::kOverloaded, {&Walk::UseUpTheMemory}, {&Walk::UseUpTheMemory}},
+        {Outcome::kUnavailable,
+         {.reason =
+              "that the cluster does not answer is no fault of the sender's: it is not counted"},
+         {.reason = "the same; only calls without a session end with it"}},
         {Outcome::kConnectionLost,
          {&Walk::Break, "nobody is there to be told"},
          {&Walk::Break, "nobody is there to be told"}},

@@ -209,7 +209,7 @@ TEST_F(MetricsTest, LabelsAreTheClosedSetsOfTheProtocol) {
               ElementsAre("slow_consumer", "expired", "new_epoch", "unencodable"));
   EXPECT_THAT(ValuesOf("crier_memory_bytes", "kind"),
               ElementsAre("logs", "topics", "ids", "mailboxes", "sessions", "mail", "input",
-                          "output", "http2", "tls"));
+                          "output", "http2", "tls", "cluster"));
   EXPECT_THAT(ValuesOf("crier_tls_handshakes_total", "result"),
               ElementsAre("full", "resumed", "failed"));
   EXPECT_THAT(ValuesOf("crier_grpc_violations_total", "reason"),
