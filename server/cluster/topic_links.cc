@@ -167,7 +167,6 @@ void TopicLinks::Renew(const std::string& topic, Link* link, bool force) {
                      [this, topic, seen, number = link->number](const RedisReply& reply) {
                        Link* const mine = Answered(topic, number, reply, RedisReply::kArray);
                        if (mine == nullptr) return;
-                       if (reply[2].integer() == 1) home_.metrics().cluster_epochs_renewed.Add();
                        OnPlace(topic, mine,
                                {.epoch = NumberOf(reply[0]), .head = NumberOf(reply[1])}, seen);
                      });
@@ -190,7 +189,9 @@ void TopicLinks::OnPlace(const std::string& topic, Link* link, TopicPlace place,
     home_.topics().Begin(here, place.epoch, place.head, /*complete=*/true);
   } else if (place.epoch > before.epoch) {
     // Where nothing had been published before in this life, nothing was missed of this epoch.
-    home_.topics().Begin(here, place.epoch, place.head, /*complete=*/before.epoch == life);
+    const bool complete = before.epoch == life;
+    if (!complete) home_.metrics().cluster_epochs_renewed.Add();
+    home_.topics().Begin(here, place.epoch, place.head, complete);
   } else if (place.head > before.head) {
     home_.metrics().cluster_holes.Add();
     home_.topics().Begin(here, place.epoch, place.head, /*complete=*/false);

@@ -111,8 +111,8 @@ void AppendCluster(const std::vector<std::string>& servers,
       "from the cluster's server.");
   sum("crier_cluster_epochs_renewed_total", MetricType::Counter,
       &ShardMetrics::cluster_epochs_renewed,
-      "Topics that began a new epoch because the cluster's server had lost events that this node "
-      "has seen.");
+      "Topics that are followed on this node and began a new epoch, because the cluster's server "
+      "has lost events, or may have: followers were told NEW_EPOCH.");
 }
 
 // Names and meanings: prometheus.io, "Writing client libraries", "Process metrics".
