@@ -192,6 +192,7 @@ absl::Status App::AwaitCluster() {
     }
     if (begun == engine_.shard_count() && metrics_.IsClusterConnected()) return absl::OkStatus();
     if (std::chrono::steady_clock::now() > deadline) break;
+    // Only at the start, and on a thread that has nothing else to do.
     std::this_thread::sleep_for(kBetweenLooks);
   }
   return absl::UnavailableError(absl::StrCat(

@@ -1,3 +1,4 @@
+// Whether and how a node is part of a cluster: what its flags say (server/cluster_flags.h).
 #ifndef CRIER_SERVER_CLUSTER_CLUSTER_OPTIONS_H_
 #define CRIER_SERVER_CLUSTER_CLUSTER_OPTIONS_H_
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <charconv>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,12 +15,9 @@
 namespace crier {
 namespace {
 
-uint64_t NumberOf(const RedisReply& reply) {
-  if (reply.kind() == RedisReply::kInteger) return static_cast<uint64_t>(reply.integer());
-  uint64_t number = 0;
-  const std::string_view text = reply.text();
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
+// A slot of the table at a load of a half, and the name. In bytes.
+int64_t MemoryOfUser(std::string_view user) {
+  return static_cast<int64_t>(2 * (sizeof(std::pair<std::string, size_t>) + 1) + user.size());
 }
 
 }  // namespace
@@ -40,8 +36,10 @@ ClusterShard::ClusterShard(Shard* shard, const ClusterOptions* options, const Cl
     servers_.push_back(
         {.client = connections_[i].client.get(), .subscriber = connections_[i].subscriber.get()});
   }
-  nodes_ = std::make_unique<NodeCalls>(shard, keys, servers_.front(), node);
-  links_ = std::make_unique<TopicLinks>(shard, keys, scripts, &servers_);
+  nodes_ = std::make_unique<NodeCalls>(shard, keys, servers_.front(), node,
+                                       [this](int64_t bytes) { CountMemory(bytes); });
+  links_ = std::make_unique<TopicLinks>(shard, keys, scripts, &servers_,
+                                        [this](int64_t bytes) { CountMemory(bytes); });
   shard->AddTicker([this](TimePoint now) { Tick(now); });
   for (Connections& server : connections_) {
     server.client->Start();
@@ -65,10 +63,7 @@ void ClusterShard::Tick(TimePoint now) {
 }
 
 void ClusterShard::Connect(size_t index) {
-  const auto account = [this](int64_t bytes) {
-    bytes_ += bytes;
-    memory_.Set(static_cast<size_t>(bytes_));
-  };
+  const auto account = [this](int64_t bytes) { CountMemory(bytes); };
   const RedisAddress& address = options_.url.servers[index];
   RedisClient::Options calls;
   calls.timeout = options_.timeout;
@@ -219,10 +214,10 @@ void ClusterShard::PublishToTopic(Publication publication) {
                        if (answer.kind() != RedisReply::kArray)
                          return Answer(std::move(reply), Refusal(answer));
                        PublishResult result;
-                       result.epoch = NumberOf(answer[0]);
-                       result.offset = NumberOf(answer[1]);
+                       result.epoch = answer[0].number();
+                       result.offset = answer[1].number();
                        result.duplicate = answer[2].integer() == 1;
-                       result.recipients = NumberOf(answer[3]);
+                       result.recipients = answer[3].number();
                        Answer(std::move(reply), std::move(result));
                      });
   SlowDown(*server.client, session);
@@ -257,7 +252,7 @@ void ClusterShard::PublishToUser(Publication publication) {
         if (answer.kind() != RedisReply::kArray) return Answer(std::move(reply), Refusal(answer));
         PublishResult result;
         result.duplicate = answer[0].integer() == 1;
-        result.recipients = NumberOf(answer[1]);
+        result.recipients = answer[1].number();
         if (result.recipients == 0) {
           result = {.outcome = Outcome::kNoRecipient,
                     .detail = absl::StrCat("no session of user \"", user, "\" is in the cluster")};
@@ -303,47 +298,85 @@ void ClusterShard::ReleaseHeld(const RedisClient& client) {
 
 void ClusterShard::ReadPast(const std::string& topic, uint64_t from, PastLimits limits,
                             PastDone done) {
-  const ClusterServer& server = servers_[keys_.ServerOf(topic)];
-  const std::string key = keys_.TopicKey(topic);
-  const std::string kept = keys_.EventsKey(topic);
-  const std::string first = absl::StrCat(from);
-  const std::string events = absl::StrCat(limits.events);
-  const std::string bytes = absl::StrCat(limits.bytes);
+  CountMemory(static_cast<int64_t>(sizeof(PastQuestion) + topic.size()));
+  questions_.push_back({.topic = topic, .from = from, .limits = limits, .done = std::move(done)});
+  ReadNext();
+}
+
+void ClusterShard::ReadNext() {
+  // What cannot be asked is answered at once, from inside of this loop.
+  if (std::exchange(reads_next_, true)) return;
+  while (reading_ < kMostReading && !questions_.empty()) {
+    PastQuestion question = std::move(questions_.front());
+    questions_.pop_front();
+    CountMemory(-static_cast<int64_t>(sizeof(PastQuestion) + question.topic.size()));
+    Read(std::move(question));
+  }
+  reads_next_ = false;
+}
+
+void ClusterShard::Read(PastQuestion question) {
+  ++reading_;
+  const ClusterServer& server = servers_[keys_.ServerOf(question.topic)];
+  const std::string key = keys_.TopicKey(question.topic);
+  const std::string kept = keys_.EventsKey(question.topic);
+  const std::string first = absl::StrCat(question.from);
+  const std::string events = absl::StrCat(question.limits.events);
+  const std::string bytes = absl::StrCat(question.limits.bytes);
   const std::array<std::string_view, 2> keys = {key, kept};
   const std::array<std::string_view, 3> args = {first, events, bytes};
   server.client->Run(
       scripts_.past, keys, args,
-      [this, topic, from, &server, done = std::move(done)](const RedisReply& answer) mutable {
-        PastEvents past;
-        if (answer.kind() != RedisReply::kArray) {
-          past.outcome = Outcome::kUnavailable;
-          return done(std::move(past));
+      [this, &server, question = std::move(question)](const RedisReply& answer) mutable {
+        --reading_;
+        PastEvents past = PastOf(question, server, answer);
+        const bool all_too_old = past.messages.empty() && answer[3].size() > 0;
+        if (all_too_old && past.tail <= past.head) {
+          // Redis drops them later. What comes behind them may be younger.
+          question.from = past.tail;
+          Read(std::move(question));
+        } else {
+          question.done(std::move(past));
         }
-        past.epoch = NumberOf(answer[0]);
-        if (past.epoch == 0) past.epoch = server.life_number();
-        past.head = NumberOf(answer[1]);
-        past.tail = NumberOf(answer[2]);
-        const int64_t oldest = shard_.clock().WallNanos() -
-                               std::chrono::nanoseconds(shard_.options().topic_log.age).count();
-        uint64_t offset = std::max(from, past.tail);
-        const RedisReply entries = answer[3];
-        for (size_t i = 0; i < entries.size(); ++i, ++offset) {
-          v1::Message message;
-          const std::string_view bytes_of_it = entries[i].text();
-          if (!message.ParseFromArray(bytes_of_it.data(), static_cast<int>(bytes_of_it.size())) ||
-              (past.messages.empty() && message.received_at() < oldest)) {
-            // Past its age: Redis drops them later.
-            past.tail = offset + 1;
-            past.messages.clear();
-            continue;
-          }
-          message.set_topic(topic);
-          message.set_epoch(past.epoch);
-          message.set_offset(offset);
-          past.messages.push_back(std::move(message));
-        }
-        done(std::move(past));
+        ReadNext();
       });
+}
+
+PastEvents ClusterShard::PastOf(const PastQuestion& question, const ClusterServer& server,
+                                const RedisReply& answer) const {
+  PastEvents past;
+  if (answer.kind() != RedisReply::kArray) {
+    past.outcome = Outcome::kUnavailable;
+    return past;
+  }
+  past.epoch = answer[0].number();
+  if (past.epoch == 0) past.epoch = server.life_number();
+  past.head = answer[1].number();
+  past.tail = answer[2].number();
+  const int64_t oldest =
+      shard_.clock().WallNanos() - std::chrono::nanoseconds(shard_.options().topic_log.age).count();
+  uint64_t offset = std::max(question.from, past.tail);
+  const RedisReply entries = answer[3];
+  for (size_t i = 0; i < entries.size(); ++i, ++offset) {
+    v1::Message message;
+    const std::string_view text = entries[i].text();
+    if (!message.ParseFromArray(text.data(), static_cast<int>(text.size())) ||
+        (past.messages.empty() && message.received_at() < oldest)) {
+      past.tail = offset + 1;
+      past.messages.clear();
+      continue;
+    }
+    message.set_topic(question.topic);
+    message.set_epoch(past.epoch);
+    message.set_offset(offset);
+    past.messages.push_back(std::move(message));
+  }
+  return past;
+}
+
+void ClusterShard::CountMemory(int64_t bytes) {
+  bytes_ += bytes;
+  memory_.Set(static_cast<size_t>(bytes_));
 }
 
 // --- Users.
@@ -352,11 +385,11 @@ void ClusterShard::SetUser(const std::string& user, bool here) {
   const size_t index = keys_.ServerOf(user);
   RedisSubscriber& subscriber = *servers_[index].subscriber;
   if (!here) {
-    users_.erase(user);
+    if (users_.erase(user) > 0) CountMemory(-MemoryOfUser(user));
     subscriber.Unsubscribe(keys_.UserChannel(user));
     return UserIsHere(user);
   }
-  users_[user] = index;
+  if (users_.emplace(user, index).second) CountMemory(MemoryOfUser(user));
   if (subscriber.up()) coming_users_[user];
   subscriber.Subscribe(keys_.UserChannel(user), [this, user] { UserIsHere(user); });
 }

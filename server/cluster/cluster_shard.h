@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -61,6 +62,16 @@ class ClusterShard {
     int ups = 0;            // of its two connections
   };
 
+  struct PastQuestion {
+    std::string topic;
+    uint64_t from;
+    PastLimits limits;
+    PastDone done;
+  };
+
+  // Questions for topics' pasts that are asked at once: each may be a megabyte for Redis to read,
+  // and for this shard to keep. The others wait their turn.
+  static constexpr size_t kMostReading = 4;
   // Of calls that wait for an answer, to one server. Beyond it, who publishes is not read from.
   static constexpr size_t kMostAhead = 1 << 20;
   void Connect(size_t index);
@@ -88,6 +99,12 @@ class ClusterShard {
   void SlowDown(const RedisClient& client, SessionRef session);
   void ReleaseHeld(const RedisClient& client);
   void Tick(TimePoint now);
+  void ReadNext();
+  void Read(PastQuestion question);
+  PastEvents PastOf(const PastQuestion& question, const ClusterServer& server,
+                    const RedisReply& answer) const;
+  // So many bytes more, or less, are kept for the cluster.
+  void CountMemory(int64_t bytes);
 
   Shard& shard_;
   const ClusterOptions& options_;
@@ -105,6 +122,9 @@ class ClusterShard {
   // Users whose channels Redis has not confirmed yet, and who waits for that.
   StringMap<std::vector<absl::AnyInvocable<void()>>> coming_users_;
   HeldSessions held_;
+  std::deque<PastQuestion> questions_;
+  size_t reading_ = 0;
+  bool reads_next_ = false;  // ReadNext is on the stack
 };
 
 }  // namespace crier

@@ -16,6 +16,9 @@ namespace {
 // A node that says nothing for so long is left out of the answer.
 constexpr std::chrono::seconds kPatience{1};
 
+// About what one who waits for an answer keeps: the answer of this node, mostly.
+constexpr size_t kAskerBytes = 1 << 10;
+
 // Takes a word and the space behind it off the front; the whole, where there is no space.
 std::string_view TakeWord(std::string_view* text) {
   const size_t space = text->find(' ');
@@ -27,21 +30,28 @@ std::string_view TakeWord(std::string_view* text) {
 }  // namespace
 
 NodeCalls::NodeCalls(Shard* shard, const ClusterKeys* keys, ClusterServer server,
-                     std::string_view node)
+                     std::string_view node, std::function<void(int64_t bytes)> on_memory)
     : shard_(*shard),
       keys_(*keys),
       server_(server),
       node_(node),
-      name_(Concat({node, ":", std::to_string(shard->index())})) {
+      name_(Concat({node, ":", std::to_string(shard->index())})),
+      on_memory_(std::move(on_memory)) {
   server_.subscriber->Subscribe(keys_.NodeChannel(name_), nullptr);
   // One shard of each node hears questions.
   if (shard->index() == 0) server_.subscriber->Subscribe(keys_.NodesChannel(), nullptr);
 }
 
 void NodeCalls::AskPresence(const std::string& topic, PresenceDone done) {
-  const uint64_t number = ++last_number_;
+  const auto [known, is_new] = asked_.try_emplace(topic, last_number_ + 1);
+  const uint64_t number = known->second;
   Question& question = questions_[number];
-  question.done = std::move(done);
+  question.askers.push_back(std::move(done));
+  Count(&question, kAskerBytes);
+  if (!is_new) return;
+  ++last_number_;
+  question.topic = topic;
+  Count(&question, sizeof(Question) + 2 * topic.size());
   question.until = shard_.clock().Now() + kPatience;
   by_age_.push_back(number);
   const std::string channel = keys_.NodesChannel();
@@ -91,6 +101,7 @@ void NodeCalls::OnAnswer(std::string_view payload) {
   Question& asked = found->second;
   v1::Presence presence;
   if (!presence.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return;
+  Count(&asked, presence.SpaceUsedLong());
   asked.answers.push_back(std::move(presence));
   if (asked.missing == SIZE_MAX || --asked.missing > 0) return;
   Finish(number);
@@ -100,7 +111,14 @@ void NodeCalls::Finish(uint64_t number) {
   const auto found = questions_.find(number);
   Question asked = std::move(found->second);
   questions_.erase(found);
-  asked.done(std::move(asked.answers));
+  asked_.erase(asked.topic);
+  on_memory_(-asked.bytes);
+  for (PresenceDone& done : asked.askers) done(asked.answers);
+}
+
+void NodeCalls::Count(Question* question, size_t bytes) {
+  question->bytes += static_cast<int64_t>(bytes);
+  on_memory_(static_cast<int64_t>(bytes));
 }
 
 void NodeCalls::Tick(TimePoint now) {

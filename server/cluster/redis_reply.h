@@ -4,6 +4,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -58,6 +59,15 @@ class RedisReply {
 
   // 0 where it is no integer.
   int64_t integer() const { return kind() == Kind::kInteger ? reply_->integer : 0; }
+  // An integer, or a text that is one (Lua's numbers are too short for some). 0 where it is
+  // neither.
+  uint64_t number() const {
+    if (kind() == Kind::kInteger) return static_cast<uint64_t>(reply_->integer);
+    uint64_t number = 0;
+    const std::string_view digits = text();
+    std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    return number;
+  }
   // Of a status, a string, an error or what is lost. Empty else.
   std::string_view text() const {
     if (is_lost_) return why_;

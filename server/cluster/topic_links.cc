@@ -26,14 +26,6 @@ std::optional<uint64_t> TakeNumber(std::string_view* text) {
   return number;
 }
 
-uint64_t NumberOf(const RedisReply& reply) {
-  if (reply.kind() == RedisReply::kInteger) return static_cast<uint64_t>(reply.integer());
-  uint64_t number = 0;
-  const std::string_view text = reply.text();
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
-
 TopicPlace PlaceOf(const Topic& topic) {
   if (!topic.begun()) return {};
   return {.epoch = topic.epoch(), .head = topic.canonical().head()};
@@ -48,8 +40,18 @@ uint64_t ClusterServer::life_number() const {
 }
 
 TopicLinks::TopicLinks(Shard* home, const ClusterKeys* keys, const ClusterScripts* scripts,
-                       const std::vector<ClusterServer>* servers)
-    : home_(*home), keys_(*keys), scripts_(*scripts), servers_(*servers) {}
+                       const std::vector<ClusterServer>* servers,
+                       std::function<void(int64_t bytes)> on_memory)
+    : home_(*home),
+      keys_(*keys),
+      scripts_(*scripts),
+      servers_(*servers),
+      on_memory_(std::move(on_memory)) {}
+
+int64_t TopicLinks::MemoryOf(std::string_view topic) {
+  // A slot of the table and its control byte, at a load of a half.
+  return static_cast<int64_t>(2 * (sizeof(std::pair<std::string, Link>) + 1) + topic.size());
+}
 
 TopicPlace TopicLinks::PlaceHere(const std::string& topic) const {
   return PlaceOf(*home_.topics().Find(topic));
@@ -64,6 +66,7 @@ void TopicLinks::Follow(const std::string& topic) {
   Link& link = links_[topic];
   assert(link.number == 0);
   link.number = ++last_number_;
+  on_memory_(MemoryOf(topic));
   link.server = keys_.ServerOf(topic);
   // First to hear what comes, and then to ask where that begins: so nothing falls in between.
   servers_[link.server].subscriber->Subscribe(keys_.TopicChannel(topic),
@@ -80,6 +83,7 @@ void TopicLinks::Unfollow(const std::string& topic) {
   assert(found != links_.end());
   servers_[found->second.server].subscriber->Unsubscribe(keys_.TopicChannel(topic));
   links_.erase(found);
+  on_memory_(-MemoryOf(topic));
 }
 
 void TopicLinks::CheckAll(size_t server) {
@@ -167,8 +171,8 @@ void TopicLinks::Renew(const std::string& topic, Link* link, bool force) {
                      [this, topic, seen, number = link->number](const RedisReply& reply) {
                        Link* const mine = Answered(topic, number, reply, RedisReply::kArray);
                        if (mine == nullptr) return;
-                       OnPlace(topic, mine,
-                               {.epoch = NumberOf(reply[0]), .head = NumberOf(reply[1])}, seen);
+                       OnPlace(topic, mine, {.epoch = reply[0].number(), .head = reply[1].number()},
+                               seen);
                      });
 }
 

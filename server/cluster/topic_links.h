@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,9 +47,11 @@ struct ClusterServer {
 // Runs on: the shard's thread, all of it.
 class TopicLinks {
  public:
-  // All of these outlive this object. `servers` are in the order of the URL's.
+  // All of these outlive this object. `servers` are in the order of the URL's. `on_memory` is told
+  // the change of the bytes that are kept.
   TopicLinks(Shard* home, const ClusterKeys* keys, const ClusterScripts* scripts,
-             const std::vector<ClusterServer>* servers);
+             const std::vector<ClusterServer>* servers,
+             std::function<void(int64_t bytes)> on_memory);
 
   // SharedBus::Follow and Unfollow.
   void Follow(const std::string& topic);
@@ -83,6 +86,9 @@ class TopicLinks {
   // So many places are asked for at once: a server that comes back is not flooded.
   static constexpr size_t kMostAsking = 1000;
 
+  // Of a link with its entry, in bytes.
+  static int64_t MemoryOf(std::string_view topic);
+
   void AskFor(const std::string& topic, Link* link);
   void AskForMore();
   void Ask(const std::string& topic, Link* link);
@@ -104,6 +110,7 @@ class TopicLinks {
   const ClusterKeys& keys_;
   const ClusterScripts& scripts_;
   const std::vector<ClusterServer>& servers_;
+  const std::function<void(int64_t bytes)> on_memory_;
   StringMap<Link> links_;
   uint64_t last_number_ = 0;
   size_t asking_ = 0;

@@ -248,6 +248,34 @@ TEST_P(BusContractTest, AgeDropsWhatIsOld) {
   Until("it is gone", [&] { return BodiesOf(History("room", 0, 10)).empty(); });
 }
 
+TEST_P(BusContractTest, WhatIsYoungIsFoundBehindMuchThatIsOld) {
+  options.topic_log.age = std::chrono::milliseconds(500);
+  Reader& sender = Join(node(), "a");
+  // More than a page of history has.
+  for (int i = 1; i <= 1200; ++i) sender->Broadcast("old", "room");
+  Settle();
+  Until("it is gone", [&] { return BodiesOf(History("room", 0, 1000)).empty(); });
+  sender->Broadcast("young", "room");
+  Settle();
+  const HistoryRange page = History("room", 0, 1000);
+  EXPECT_EQ(BodiesOf(page), std::vector<std::string>{"young"});
+  EXPECT_EQ(page.tail, 1201u);
+}
+
+TEST_P(BusContractTest, ACrowdThatAsksWhoIsThereIsAnswered) {
+  std::vector<Reader*> crowd;
+  for (size_t i = 0; i < 20; ++i) crowd.push_back(&Join(node(), "u" + std::to_string(i), i % 2));
+  for (Reader* reader : crowd) {
+    v1::ClientFrame frame;
+    frame.mutable_presence()->set_id("p");
+    (*reader)->Send(frame);
+  }
+  for (Reader* reader : crowd) {
+    Until("the answer comes", [&] { return reader->presences().size() == 1; });
+    EXPECT_EQ(reader->presences()[0].sessions(), 20u);
+  }
+}
+
 TEST_P(BusContractTest, PresenceNamesWhoFollows) {
   Reader& asker = Join(node(), "a");
   Reader& follower = Join(node(), "b", 1);
