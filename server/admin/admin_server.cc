@@ -6,6 +6,7 @@
 
 #include "server/admin/admin_methods.h"
 #include "server/admin/admin_streams.h"
+#include "server/admin/other_nodes.h"
 
 namespace crier {
 namespace {
@@ -45,6 +46,7 @@ AdminServer::AdminServer(Engine* engine, AdminOptions options, const TlsContext*
           engine->shard(0).io(), &table_,
           [this](AcceptedConnection accepted) { OnAccepted(std::move(accepted)); },
           /*refuser=*/nullptr) {
+  AnswerOtherNodes(engine, &methods_);
   AddAdminStreams(engine, &options_, &events_, &grpc_.methods());
 }
 

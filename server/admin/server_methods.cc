@@ -1,6 +1,7 @@
 // crier.v1.Admin: what is about the server as a whole.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -8,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "crier/v1/admin.pb.h"
 #include "server/admin/admin_methods.h"
+#include "server/admin/other_nodes.h"
+#include "server/admin/stats.h"
 #include "server/base/concat.h"
 #include "server/service/messaging_methods.h"
 
@@ -32,8 +35,55 @@ void GetServerInfo(const AdminContext& context, UnaryCall& call, v1::GetServerIn
     }
   }
   info.set_sessions(static_cast<uint64_t>(sessions));
+  info.set_node(NodeName(engine));
   info.set_connections(static_cast<uint64_t>(engine.metrics().connections().open.value()));
   call.Respond(info);
+}
+
+// This node.
+v1::ListNodesResponse ListHere(const AdminContext& context) {
+  v1::ServerInfo server;
+  if (context.options->describe) context.options->describe(&server);
+  v1::ListNodesResponse response;
+  v1::NodeInfo& node = *response.add_nodes();
+  node.set_node(NodeName(*context.engine));
+  node.set_version(server.version());
+  *node.mutable_started_at() = server.started_at();
+  node.set_draining(server.draining());
+  node.set_http_listen(server.http_listen());
+  node.set_grpc_listen(server.grpc_listen());
+  node.set_admin_listen(server.admin_listen());
+  DescribeStats(*context.engine, node.mutable_stats());
+  return response;
+}
+
+void ListNodes(const AdminContext& context, UnaryCall& call, v1::ListNodesRequest request) {
+  v1::ListNodesResponse response = ListHere(context);
+  response.mutable_nodes(0)->set_asked(true);
+  if (!IsEverywhere(*context.engine, request.node())) return call.Respond(response);
+  request.set_node(std::string(kThisNode));
+  AskOtherNodes(context.engine, call, /*node=*/{}, PathOf("ListNodes"),
+                request.SerializeAsString(),
+                [response](UnaryCall& asked, const NodeResults& results) mutable {
+                  if (results.unavailable) return asked.Fail(RedisIsAway());
+                  size_t silent = results.silent;
+                  for (const auto& [name, result] : results.results) {
+                    v1::ListNodesResponse there;
+                    if (result.code() != 0 || !there.ParseFromString(result.response()) ||
+                        there.nodes().empty()) {
+                      ++silent;
+                      continue;
+                    }
+                    there.mutable_nodes(0)->set_asked(false);
+                    response.add_nodes()->Swap(there.mutable_nodes(0));
+                  }
+                  std::sort(response.mutable_nodes()->begin(), response.mutable_nodes()->end(),
+                            [](const v1::NodeInfo& a, const v1::NodeInfo& b) {
+                              return a.node() < b.node();
+                            });
+                  response.set_silent_nodes(static_cast<uint32_t>(silent));
+                  asked.Respond(response);
+                });
 }
 
 void Publish(const AdminContext& context, UnaryCall& call, v1::PublishRequest request) {
@@ -87,6 +137,8 @@ void SetLogLevel(const AdminContext&, UnaryCall& call, v1::SetLogLevelRequest re
 void AddServerMethods(const AdminContext& context, UnaryMethods* methods) {
   AddAdminMethod<v1::GetServerInfoRequest, v1::ServerInfo>(context, methods, "GetServerInfo",
                                                            &GetServerInfo);
+  AddAdminMethod<v1::ListNodesRequest, v1::ListNodesResponse>(context, methods, "ListNodes",
+                                                              &ListNodes);
   AddAdminMethod<v1::PublishRequest, v1::PublishResponse>(context, methods, "Publish", &Publish);
   AddAdminMethod<v1::DrainRequest, v1::DrainResponse>(context, methods, "Drain", &Drain);
   AddAdminMethod<v1::SetLogLevelRequest, v1::SetLogLevelResponse>(context, methods, "SetLogLevel",

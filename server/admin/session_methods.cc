@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "crier/v1/admin.pb.h"
 #include "server/admin/admin_methods.h"
+#include "server/admin/node_pages.h"
 #include "server/admin/session_info.h"
 #include "server/admin/session_walk.h"
 #include "server/base/concat.h"
@@ -25,18 +26,17 @@ constexpr uint32_t kMostOnPage = 500;
 constexpr size_t kMostLookedAt = 50'000;
 constexpr size_t kMostDetailBytes = 1000;
 
-constexpr std::string_view kWrongToken =
-    "page_token is not what a page before has given as next_page_token";
-
 std::optional<uint64_t> SessionIdOf(const std::string& text) {
   uint64_t id = 0;
   if (!absl::SimpleAtoi(text, &id) || id == 0) return std::nullopt;
   return id;
 }
 
-void ListSessions(const AdminContext& context, UnaryCall& call, v1::ListSessionsRequest request) {
+// The sessions of this node.
+void ListHere(const AdminContext& context, UnaryCall& call, const v1::ListSessionsRequest& request,
+              absl::AnyInvocable<void(UnaryCall& call, v1::ListSessionsResponse response)> done) {
   const auto from = WalkCursor::Parse(request.page_token());
-  if (!from) return call.Fail(Outcome::kInvalidMessage, kWrongToken);
+  if (!from) return call.Fail(Outcome::kInvalidMessage, kWrongPageToken);
   const uint32_t wanted = request.page_size();
   const auto most = static_cast<int>(wanted == 0 ? kMostOnPage : std::min(wanted, kMostOnPage));
   auto response = std::make_shared<v1::ListSessionsResponse>();
@@ -47,23 +47,61 @@ void ListSessions(const AdminContext& context, UnaryCall& call, v1::ListSessions
         DescribeSession(session, response->add_sessions());
         return response->sessions_size() < most;
       },
-      call.Later([response](UnaryCall& asked, const WalkEnd& end) {
+      call.Later([response, done = std::move(done), node = NodeName(*context.engine)](
+                     UnaryCall& asked, const WalkEnd& end) mutable {
         if (end.failed) return asked.Fail(Outcome::kInternal);
         if (end.next) response->set_next_page_token(end.next->Text());
-        asked.Respond(*response);
+        for (v1::SessionInfo& session : *response->mutable_sessions()) session.set_node(node);
+        done(asked, std::move(*response));
       }));
+}
+
+void ListSessions(const AdminContext& context, UnaryCall& call, v1::ListSessionsRequest request) {
+  if (!IsEverywhere(*context.engine, request.node())) {
+    return ListHere(context, call, request,
+                    [](UnaryCall& asked, const v1::ListSessionsResponse& response) {
+                      asked.Respond(response);
+                    });
+  }
+  ListOverNodes<v1::ListSessionsResponse>(
+      context, call, "ListSessions", std::move(request), &ListHere,
+      [](UnaryCall& asked, const std::string&, const v1::ListSessionsResponse& response) {
+        asked.Respond(response);
+      });
+}
+
+// Of a session that is not here.
+void GetElsewhere(Engine* engine, UnaryCall& call, v1::GetSessionRequest request) {
+  request.set_node(std::string(kThisNode));
+  AskOtherNodes(engine, call, /*node=*/{}, PathOf("GetSession"), request.SerializeAsString(),
+                [](UnaryCall& asked, const NodeResults& results) {
+                  if (results.unavailable) return asked.Fail(RedisIsAway());
+                  for (const auto& [node, result] : results.results) {
+                    v1::SessionDetails details;
+                    if (result.code() == 0 && details.ParseFromString(result.response())) {
+                      return asked.Respond(details);
+                    }
+                  }
+                  if (results.silent > 0) return asked.Fail(NodesAreSilent(results.silent));
+                  asked.Fail(Outcome::kNoRecipient, "there is no such session");
+                });
 }
 
 void GetSession(const AdminContext& context, UnaryCall& call, v1::GetSessionRequest request) {
   const auto id = SessionIdOf(request.session_id());
   if (!id) return call.Fail(Outcome::kInvalidMessage, "session_id has to be a number from 1 on");
   auto details = std::make_shared<v1::SessionDetails>();
+  Engine* const engine = context.engine;
   FindSession(
-      context.engine, &call.shard(), *id,
+      engine, &call.shard(), *id,
       [details](Session& session) { DescribeSession(session, details.get()); },
-      call.Later([details](UnaryCall& asked, bool found) {
-        if (!found) return asked.Fail(Outcome::kNoRecipient, "there is no such session");
-        asked.Respond(*details);
+      call.Later([details, engine, request](UnaryCall& asked, bool found) mutable {
+        if (found) {
+          details->mutable_session()->set_node(NodeName(*engine));
+          return asked.Respond(*details);
+        }
+        if (IsEverywhere(*engine, request.node())) return GetElsewhere(engine, asked, request);
+        asked.Fail(Outcome::kNoRecipient, "there is no such session");
       }));
 }
 
@@ -140,12 +178,36 @@ std::variant<v1::SessionFilter, Refusal> FilterOf(const v1::DisconnectRequest& r
                  "say which sessions: session_id, user_id or filter, not empty; or all: true"};
 }
 
-void Answer(UnaryCall& call, const std::string& name, uint64_t disconnected) {
+// Where the request is about all nodes, the others follow.
+void Answer(Engine* engine, UnaryCall& call, const std::string& name,
+            v1::DisconnectRequest request, uint64_t disconnected) {
   LogAction("Disconnect", call.caller(), call.head().peer,
             absl::StrCat(name, ": ", disconnected, disconnected == 1 ? " session" : " sessions"));
   v1::DisconnectResponse response;
   response.set_disconnected(disconnected);
-  call.Respond(response);
+  const bool was_the_one = request.has_session_id() && disconnected > 0;
+  if (!IsEverywhere(*engine, request.node()) || was_the_one) return call.Respond(response);
+  request.set_node(std::string(kThisNode));
+  AskOtherNodes(engine, call, /*node=*/{}, PathOf("Disconnect"), request.SerializeAsString(),
+                [response](UnaryCall& asked, const NodeResults& results) mutable {
+                  // What is done here is done.
+                  if (results.unavailable) {
+                    UnaryError error = RedisIsAway();
+                    error.message += absl::StrCat("; sessions that were told here: ",
+                                                  response.disconnected());
+                    return asked.Fail(std::move(error));
+                  }
+                  size_t silent = results.silent;
+                  for (const auto& [node, result] : results.results) {
+                    v1::DisconnectResponse there;
+                    const bool fine =
+                        result.code() == 0 && there.ParseFromString(result.response());
+                    silent += fine ? 0 : 1;
+                    response.set_disconnected(response.disconnected() + there.disconnected());
+                  }
+                  response.set_silent_nodes(static_cast<uint32_t>(silent));
+                  asked.Respond(response);
+                });
 }
 
 bool DisconnectOne(Session& session, const std::string& detail, CloseAdvice advice) {
@@ -166,30 +228,33 @@ void Disconnect(const AdminContext& context, UnaryCall& call, v1::DisconnectRequ
     return call.Fail(Outcome::kInvalidMessage, "detail may be at most 1000 bytes long");
   }
   std::string name = NameOf(request);
+  Engine* const engine = context.engine;
   auto count = std::make_shared<uint64_t>(0);
   if (request.has_session_id()) {
     const auto id = SessionIdOf(request.session_id());
     if (!id) return call.Fail(Outcome::kInvalidMessage, "session_id has to be a number from 1 on");
     return FindSession(
-        context.engine, &call.shard(), *id,
+        engine, &call.shard(), *id,
         [count, advice, detail = request.detail()](Session& session) {
           *count += DisconnectOne(session, detail, advice) ? 1 : 0;
         },
-        call.Later([count, name = std::move(name)](UnaryCall& asked, bool) {
-          Answer(asked, name, *count);
+        call.Later([engine, count, name = std::move(name), request](UnaryCall& asked, bool) {
+          Answer(engine, asked, name, request, *count);
         }));
   }
   auto filter = FilterOf(request);
   if (const auto* refusal = std::get_if<Refusal>(&filter)) return call.Fail(ErrorOf(*refusal));
   WalkSessions(
-      context.engine, &call.shard(), {}, std::numeric_limits<size_t>::max(),
+      engine, &call.shard(), {}, std::numeric_limits<size_t>::max(),
       [count, advice, detail = request.detail(),
        wanted = std::get<v1::SessionFilter>(filter)](Session& session) {
         if (Matches(session, wanted)) *count += DisconnectOne(session, detail, advice) ? 1 : 0;
         return true;
       },
-      call.Later([count, name = std::move(name)](UnaryCall& asked, const WalkEnd& end) {
-        Answer(asked, end.failed ? Concat({name, " (failed on the way)"}) : name, *count);
+      call.Later([engine, count, name = std::move(name), request](UnaryCall& asked,
+                                                                  const WalkEnd& end) {
+        Answer(engine, asked, end.failed ? Concat({name, " (failed on the way)"}) : name, request,
+               *count);
       }));
 }
 

@@ -1,22 +1,35 @@
 #include "server/cluster/cluster_bus.h"
 
 #include <sodium.h>
+#include <unistd.h>
 
 #include <array>
 #include <cassert>
+#include <string_view>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "server/base/concat.h"
 #include "server/engine/engine.h"
 #include "server/engine/shard.h"
 
 namespace crier {
 namespace {
 
-std::string RandomName() {
-  std::array<unsigned char, 8> bytes;
+std::string NewNodeName() {
+  std::array<char, 64> host{};
+  // A longer one is cut off; without one there are the digits.
+  if (gethostname(host.data(), host.size() - 1) != 0) host.front() = '\0';
+  std::string name;
+  for (const char c : std::string_view(host.data())) {
+    // It becomes part of a channel's name, of lines in a log, of commands.
+    name += absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' ? c : '-';
+  }
+  std::array<unsigned char, 4> bytes;
   randombytes_buf(bytes.data(), bytes.size());
   std::array<char, 2 * bytes.size() + 1> hex;
-  return sodium_bin2hex(hex.data(), hex.size(), bytes.data(), bytes.size());
+  sodium_bin2hex(hex.data(), hex.size(), bytes.data(), bytes.size());
+  return Concat({name, name.empty() ? "" : "-", hex.data()});
 }
 
 // A message to its own sender needs no other node.
@@ -31,7 +44,7 @@ ClusterBus::ClusterBus(Engine* engine, ClusterOptions options)
       options_(std::move(options)),
       keys_(options_.url),
       scripts_(keys_.LifeKey(), engine->options().topic_log, engine->options().remembered_for),
-      node_(RandomName()),
+      node_(NewNodeName()),
       local_(engine),
       shards_(engine->options().shards) {
   assert(options_.enabled());
@@ -47,7 +60,21 @@ ClusterShard* ClusterBus::Of(Shard& shard) {
 
 void ClusterBus::Start(Shard& shard) {
   shards_[shard.index()] =
-      std::make_unique<ClusterShard>(&shard, &options_, &keys_, &scripts_, node_);
+      std::make_unique<ClusterShard>(
+          &shard, &options_, &keys_, &scripts_, node_, &answerer_,
+          [this](size_t index, absl::AnyInvocable<void(ClusterShard&)> task) {
+            Shard& other = engine_->shard(index);
+            other.Post([this, &other, task = std::move(task)]() mutable {
+              if (ClusterShard* const its = Of(other)) task(*its);
+            });
+          });
+}
+
+uint64_t ClusterBus::first_session_id() const {
+  // 128 million places, each with room for 68 billion sessions.
+  constexpr uint32_t kPlaces = 1 << 27;
+  constexpr int kRoomBits = 36;
+  return (uint64_t{randombytes_uniform(kPlaces)} << kRoomBits) + 1;
 }
 
 void ClusterBus::Publish(Shard& from, Publication publication) {
@@ -82,6 +109,30 @@ void ClusterBus::AwaitUser(Shard& home, const std::string& user, absl::AnyInvoca
 
 void ClusterBus::AskPresence(Shard& home, const std::string& topic, PresenceDone done) {
   Of(home)->AskPresence(topic, std::move(done));
+}
+
+void ClusterBus::WatchPresence(Shard& home, const std::string& topic) {
+  if (ClusterShard* const its = Of(home)) its->WatchPresence(topic);
+}
+
+void ClusterBus::UnwatchPresence(Shard& home, const std::string& topic) {
+  if (ClusterShard* const its = Of(home)) its->UnwatchPresence(topic);
+}
+
+void ClusterBus::FollowerChanged(Shard& home, const std::string& topic, const std::string& user,
+                                 bool here) {
+  if (ClusterShard* const its = Of(home)) its->FollowerChanged(topic, user, here);
+}
+
+void ClusterBus::SetAnswerer(NodeAnswerer answerer) {
+  engine_->shard(0).Post([this, answerer = std::move(answerer)]() mutable {
+    answerer_ = std::move(answerer);
+  });
+}
+
+void ClusterBus::AskNodes(Shard& shard, const std::string& node, std::string question,
+                          NodesDone done) {
+  Of(shard)->AskNodes(node, std::move(question), std::move(done));
 }
 
 void ClusterBus::Stop() {

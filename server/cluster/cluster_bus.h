@@ -25,6 +25,8 @@ class ClusterBus final : public SharedBus {
   ~ClusterBus() override;
 
   void Start(Shard& shard) override;
+  // Far from that of other nodes, so that an id names one session in the cluster.
+  uint64_t first_session_id() const override;
   void Publish(Shard& from, Publication publication) override;
   void Follow(Shard& home, const std::string& topic) override;
   void Unfollow(Shard& home, const std::string& topic) override;
@@ -34,10 +36,17 @@ class ClusterBus final : public SharedBus {
   void SetUser(Shard& home, const std::string& user, bool here) override;
   void AwaitUser(Shard& home, const std::string& user, absl::AnyInvocable<void()> done) override;
   void AskPresence(Shard& home, const std::string& topic, PresenceDone done) override;
+  void WatchPresence(Shard& home, const std::string& topic) override;
+  void UnwatchPresence(Shard& home, const std::string& topic) override;
+  void FollowerChanged(Shard& home, const std::string& topic, const std::string& user,
+                       bool here) override;
   void Stop() override;
 
-  // Of this process: random, so that no other node has the same.
-  const std::string& node() const { return node_; }
+  // The machine's name, and digits that are random, so that no other node has the same.
+  const std::string& node() const override { return node_; }
+  void SetAnswerer(NodeAnswerer answerer) override;
+  void AskNodes(Shard& shard, const std::string& node, std::string question,
+                NodesDone done) override;
 
  private:
   // Null: stopped.
@@ -49,6 +58,7 @@ class ClusterBus final : public SharedBus {
   const ClusterScripts scripts_;
   const std::string node_;
   LocalBus local_;
+  NodeAnswerer answerer_;  // read by shard 0's thread only
   bool stopped_ = false;
   std::vector<std::unique_ptr<ClusterShard>> shards_;
 };

@@ -23,23 +23,28 @@ int64_t MemoryOfUser(std::string_view user) {
 }  // namespace
 
 ClusterShard::ClusterShard(Shard* shard, const ClusterOptions* options, const ClusterKeys* keys,
-                           const ClusterScripts* scripts, std::string_view node)
+                           const ClusterScripts* scripts, std::string_view node,
+                           const NodeAnswerer* answerer, Hand hand)
     : shard_(*shard),
       options_(*options),
       keys_(*keys),
       scripts_(*scripts),
       node_(node),
       memory_(&shard->memory(), MemoryKind::kCluster),
-      connections_(options->url.servers.size()) {
+      connections_(options->url.servers.size()),
+      hand_(std::move(hand)) {
+  const auto account = [this](int64_t bytes) { CountMemory(bytes); };
   for (size_t i = 0; i < connections_.size(); ++i) {
     Connect(i);
     servers_.push_back(
         {.client = connections_[i].client.get(), .subscriber = connections_[i].subscriber.get()});
   }
-  nodes_ = std::make_unique<NodeCalls>(shard, keys, servers_.front(), node,
-                                       [this](int64_t bytes) { CountMemory(bytes); });
-  links_ = std::make_unique<TopicLinks>(shard, keys, scripts, &servers_,
-                                        [this](int64_t bytes) { CountMemory(bytes); });
+  talk_ = std::make_unique<NodeTalk>(shard->index(), keys, servers_.front(), node);
+  calls_ = std::make_unique<NodeCalls>(shard, talk_.get(), answerer, account);
+  watch_ = std::make_unique<PresenceWatch>(shard, talk_.get(), account);
+  report_ = std::make_unique<PresenceReport>(shard, talk_.get(), account);
+  links_ = std::make_unique<TopicLinks>(shard, keys, scripts, &servers_, account);
+  talk_->Listen();
   shard->AddTicker([this](TimePoint now) { Tick(now); });
   for (Connections& server : connections_) {
     server.client->Start();
@@ -55,7 +60,9 @@ ClusterShard::~ClusterShard() {
 }
 
 void ClusterShard::Tick(TimePoint now) {
-  nodes_->Tick(now);
+  calls_->Tick(now);
+  watch_->Tick(now);
+  report_->Tick(now);
   links_->Tick();
   for (size_t i = 0; i < connections_.size(); ++i) {
     if (connections_[i].life_failed) AskForLife(i);
@@ -84,10 +91,7 @@ void ClusterShard::Connect(size_t index) {
     OnMessage(channel, payload);
   };
   channels.on_up = [this, index] { OnConnection(index, /*up=*/true, {}); };
-  channels.on_restored = [this, index] {
-    if (std::exchange(connections_[index].was_lost, false)) TellMissed(index);
-    links_->CheckAll(index);
-  };
+  channels.on_restored = [this, index] { OnRestored(index); };
   channels.on_down = [this, index](std::string_view why) {
     connections_[index].was_lost = true;
     OnConnection(index, /*up=*/false, why);
@@ -157,9 +161,62 @@ void ClusterShard::OnMessage(std::string_view channel, std::string_view payload)
     case ClusterKeys::Kind::kUser:
       return OnDirect(target.name, payload);
     case ClusterKeys::Kind::kNodes:
-      return nodes_->OnQuestion(payload);
     case ClusterKeys::Kind::kNode:
-      return nodes_->OnAnswer(payload);
+      return OnFrame(payload);
+  }
+}
+
+void ClusterShard::OnRestored(size_t index) {
+  if (std::exchange(connections_[index].was_lost, false)) TellMissed(index);
+  links_->CheckAll(index);
+  if (index > 0) return;
+  // What nodes say to each other was not heard in the meantime.
+  watch_->Renew();
+  if (shard_.index() > 0) return;
+  cluster::NodeFrame frame;
+  frame.mutable_began();
+  talk_->TellAll(std::move(frame), nullptr);
+}
+
+void ClusterShard::OnFrame(std::string_view payload) {
+  std::optional<cluster::NodeFrame> frame = talk_->Read(payload);
+  if (!frame) return;
+  const std::string& from = frame->from();
+  switch (frame->frame_case()) {
+    case cluster::NodeFrame::kQuestion:
+      return calls_->OnQuestion(from, frame->question());
+    case cluster::NodeFrame::kAnswer:
+      return calls_->OnAnswer(from, std::move(*frame->mutable_answer()));
+    case cluster::NodeFrame::kBegan:
+      for (size_t i = 0; i < shard_.engine().shard_count(); ++i) {
+        hand_(i, [](ClusterShard& other) { other.watch_->Renew(); });
+      }
+      return;
+    case cluster::NodeFrame::kWatch:
+      return OnWatch(from, frame->watch());
+    case cluster::NodeFrame::kResend:
+      return report_->OnResend(from, frame->resend().topic());
+    case cluster::NodeFrame::kMembers:
+      return watch_->OnMembers(from, frame->members());
+    case cluster::NodeFrame::kMembersChanged:
+      return watch_->OnChanged(from, frame->members_changed());
+    case cluster::NodeFrame::kVersions:
+      return watch_->OnVersions(from, frame->versions());
+    case cluster::NodeFrame::FRAME_NOT_SET:
+      return;  // of a later version
+  }
+}
+
+void ClusterShard::OnWatch(const std::string& from, const cluster::Watch& watch) {
+  std::vector<cluster::Watch> by_home(shard_.engine().shard_count());
+  for (const cluster::Watch::Topic& topic : watch.topics()) {
+    *by_home[shard_.engine().HomeIndexOf(topic.name())].add_topics() = topic;
+  }
+  for (size_t i = 0; i < by_home.size(); ++i) {
+    if (by_home[i].topics().empty()) continue;
+    hand_(i, [from, part = std::move(by_home[i])](ClusterShard& home) {
+      home.report_->OnWatch(from, part);
+    });
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@
 #include "server/cluster/cluster_keys.h"
 #include "server/cluster/cluster_options.h"
 #include "server/cluster/node_calls.h"
+#include "server/cluster/node_talk.h"
+#include "server/cluster/presence_report.h"
+#include "server/cluster/presence_watch.h"
 #include "server/cluster/redis_client.h"
 #include "server/cluster/redis_subscriber.h"
 #include "server/cluster/topic_links.h"
@@ -30,9 +34,15 @@ class Shard;
 // Runs on: the shard's thread, all of it; the destructor also where that has ended.
 class ClusterShard {
  public:
+  // Runs a task on the thread of another shard of this node, with that shard's part; or not, where
+  // the bus has stopped.
+  using Hand = std::function<void(size_t shard, absl::AnyInvocable<void(ClusterShard&)> task)>;
+
   // All of these outlive this object. `node`: what no other node of the cluster is called.
+  // `answerer`: as for NodeCalls.
   ClusterShard(Shard* shard, const ClusterOptions* options, const ClusterKeys* keys,
-               const ClusterScripts* scripts, std::string_view node);
+               const ClusterScripts* scripts, std::string_view node, const NodeAnswerer* answerer,
+               Hand hand);
   ~ClusterShard();
   ClusterShard(const ClusterShard&) = delete;
   ClusterShard& operator=(const ClusterShard&) = delete;
@@ -48,7 +58,15 @@ class ClusterShard {
   void SetUser(const std::string& user, bool here);
   void AwaitUser(const std::string& user, absl::AnyInvocable<void()> done);
   void AskPresence(const std::string& topic, PresenceDone done) {
-    nodes_->AskPresence(topic, std::move(done));
+    calls_->AskPresence(topic, std::move(done));
+  }
+  void WatchPresence(const std::string& topic) { watch_->Watch(topic); }
+  void UnwatchPresence(const std::string& topic) { watch_->Unwatch(topic); }
+  void FollowerChanged(const std::string& topic, const std::string& user, bool here) {
+    report_->FollowerChanged(topic, user, here);
+  }
+  void AskNodes(const std::string& node, std::string question, NodesDone done) {
+    calls_->AskNodes(node, std::move(question), std::move(done));
   }
 
  private:
@@ -81,6 +99,12 @@ class ClusterShard {
   void OnConnection(size_t index, bool up, std::string_view why);
   void LogConnection(size_t index, bool up, std::string_view why);
   void OnMessage(std::string_view channel, std::string_view payload);
+  // A message on a channel of nodes.
+  void OnFrame(std::string_view payload);
+  // Another node watches these topics: each is reported by the shard where it is at home.
+  void OnWatch(const std::string& from, const cluster::Watch& watch);
+  // Channels of this server come again, or for the first time.
+  void OnRestored(size_t index);
   void OnDirect(std::string_view user, std::string_view payload);
   // Who waits for this user waits no longer.
   void UserIsHere(const std::string& user);
@@ -116,7 +140,11 @@ class ClusterShard {
   std::vector<Connections> connections_;
   std::vector<ClusterServer> servers_;  // these, for others
   std::unique_ptr<TopicLinks> links_;
-  std::unique_ptr<NodeCalls> nodes_;
+  const Hand hand_;
+  std::unique_ptr<NodeTalk> talk_;
+  std::unique_ptr<NodeCalls> calls_;
+  std::unique_ptr<PresenceWatch> watch_;
+  std::unique_ptr<PresenceReport> report_;
   // Users with sessions on this node that are at home here, and which server they are on.
   StringMap<size_t> users_;
   // Users whose channels Redis has not confirmed yet, and who waits for that.

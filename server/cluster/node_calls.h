@@ -1,23 +1,23 @@
-// Questions that a node asks all others, through Redis's channels: who follows a topic there.
-//
-//   asker:  PUBLISH prefix:nodes        "NODE:SHARD NUMBER TOPIC"   -> how many nodes there are
-//   node:   PUBLISH prefix:node:NODE:SHARD  "NUMBER ANSWER"
+// Questions that a node asks others: who follows a topic there, and what the node itself is asked
+// (SharedBus::AskNodes).
 #ifndef CRIER_SERVER_CLUSTER_NODE_CALLS_H_
 #define CRIER_SERVER_CLUSTER_NODE_CALLS_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "crier/cluster/node.pb.h"
 #include "server/base/clock.h"
 #include "server/base/string_map.h"
-#include "server/cluster/cluster_keys.h"
-#include "server/cluster/topic_links.h"
+#include "server/cluster/node_talk.h"
 #include "server/engine/bus.h"
 
 namespace crier {
@@ -27,46 +27,52 @@ class Shard;
 // Of one shard. Runs on: its thread, all of it.
 class NodeCalls {
  public:
-  // All outlive this object. `server`: the URL's first, which carries these. `node`: this one's
-  // name. `on_memory` is told the change of the bytes that are kept.
-  NodeCalls(Shard* shard, const ClusterKeys* keys, ClusterServer server, std::string_view node,
+  // All outlive this object. `answerer`: who answers questions to the node; it may be empty, and is
+  // looked at when one comes. `on_memory` is told the change of the bytes that are kept.
+  NodeCalls(Shard* shard, NodeTalk* talk, const NodeAnswerer* answerer,
             std::function<void(int64_t bytes)> on_memory);
 
   // As SharedBus has it. Who asks while the same is asked already gets the same answer: so a crowd
   // that asks costs the other nodes no more than one.
   void AskPresence(const std::string& topic, PresenceDone done);
+  // As SharedBus has it.
+  void AskNodes(const std::string& node, std::string question, NodesDone done);
 
-  // A message on a channel of nodes (ClusterKeys::NodesChannel, NodeChannel).
-  void OnQuestion(std::string_view payload);
-  void OnAnswer(std::string_view payload);
+  void OnQuestion(const std::string& from, const cluster::Question& question);
+  void OnAnswer(const std::string& from, cluster::Answer answer);
 
   // Every kTickInterval.
   void Tick(TimePoint now);
 
  private:
-  struct Question {
-    std::string topic;
+  struct Asked {
+    std::string topic;  // of a question about presence
     std::vector<PresenceDone> askers;
-    std::vector<v1::Presence> answers;
-    size_t missing = SIZE_MAX;  // how many are yet to come; SIZE_MAX: it is not known yet
+    std::vector<v1::Presence> presences;
+    NodesDone done;  // of another one
+    NodeAnswers answers;
+    size_t heard = 0;            // how many have answered
+    std::optional<size_t> whom;  // how many were asked, once it is known
     TimePoint until;
     int64_t bytes = 0;  // of it all
   };
 
+  // How many nodes were asked, as NodeTalk says it.
+  NodeTalk::Heard WhomOf(uint64_t number);
+  void SetEnd(uint64_t number, Asked* asked, std::chrono::milliseconds patience);
+  void FinishIfAnswered(uint64_t number, const Asked& asked);
   void Finish(uint64_t number);
-  void Count(Question* question, size_t bytes);
-  void Answer(const std::string& asker, const std::string& number, const v1::Presence& presence);
+  void Count(Asked* asked, size_t bytes);
+  void AnswerPresence(const std::string& asker, uint64_t number, const std::string& topic);
 
   Shard& shard_;
-  const ClusterKeys& keys_;
-  const ClusterServer server_;
-  const std::string node_;
-  const std::string name_;  // of this shard: NODE:SHARD
+  NodeTalk& talk_;
+  const NodeAnswerer& answerer_;
   const std::function<void(int64_t bytes)> on_memory_;
   uint64_t last_number_ = 0;
-  StringMap<uint64_t> asked_;  // the number of the question about a topic
-  absl::flat_hash_map<uint64_t, Question> questions_;
-  std::deque<uint64_t> by_age_;  // the oldest first; answered ones too
+  StringMap<uint64_t> about_;  // the number of the question about a topic
+  absl::flat_hash_map<uint64_t, Asked> asked_;
+  std::set<std::pair<TimePoint, uint64_t>> ends_;
 };
 
 }  // namespace crier

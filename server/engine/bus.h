@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,6 +82,8 @@ class Bus {
   // The shards' threads have ended: lets go of all that refers to the shards. Nothing is asked of
   // what is shared from then on.
   virtual void Stop() {}
+  // Sessions' ids count from here.
+  virtual uint64_t first_session_id() const { return 1; }
   // Null: this node shares nothing.
   virtual SharedBus* shared() { return nullptr; }
 };
@@ -99,6 +102,24 @@ using PastDone = absl::AnyInvocable<void(PastEvents)>;
 
 // Of other nodes. Runs on the thread of the shard that asked.
 using PresenceDone = absl::AnyInvocable<void(std::vector<v1::Presence>)>;
+
+// What one node has answered another.
+struct NodeAnswer {
+  std::string node;
+  std::string text;
+};
+struct NodeAnswers {
+  // What nodes share is away: nobody was asked.
+  bool unavailable = false;
+  std::vector<NodeAnswer> answers;  // in no order
+  size_t silent = 0;                // nodes that were asked and have not answered in time
+};
+// Runs on the thread of the shard that asked.
+using NodesDone = absl::AnyInvocable<void(NodeAnswers)>;
+// Answers what another node asks: calls `answer` once, on the thread of the shard, soon or later.
+// Runs on: the thread of one of the shards, which is always the same.
+using NodeAnswerer = std::function<void(Shard& shard, const std::string& question,
+                                        absl::AnyInvocable<void(std::string)> answer)>;
 
 // How much of a topic's past is wanted at once: one event at least, where there is one.
 struct PastLimits {
@@ -133,6 +154,28 @@ class SharedBus : public Bus {
   // Who follows the topic on the other nodes: an answer of each. `done` runs once, after about a
   // second at the latest, with those that have come by then.
   virtual void AskPresence(Shard& home, const std::string& topic, PresenceDone done) = 0;
+
+  // --- Changes of presence.
+
+  // Somebody on this node begins to watch who follows the topic; each is followed by one
+  // UnwatchPresence. Who follows it elsewhere comes by TopicStore::ChangeFollowersElsewhere from then on.
+  virtual void WatchPresence(Shard& home, const std::string& topic) = 0;
+  virtual void UnwatchPresence(Shard& home, const std::string& topic) = 0;
+  // The user's first session on this node follows the topic, or the last one has ceased to.
+  virtual void FollowerChanged(Shard& home, const std::string& topic, const std::string& user,
+                               bool here) = 0;
+
+  // --- What nodes ask each other.
+
+  // This node's name: no other has the same. Thread-safe.
+  virtual const std::string& node() const = 0;
+  // Who answers. Thread-safe; before the other nodes ask.
+  virtual void SetAnswerer(NodeAnswerer answerer) = 0;
+  // Asks one other node, or where `node` is empty, all others. `done` runs once, after about two
+  // seconds at the latest, with the answers that have come by then; from inside of this call where
+  // nobody can be asked. Runs on: the thread of `shard`.
+  virtual void AskNodes(Shard& shard, const std::string& node, std::string question,
+                        NodesDone done) = 0;
 };
 
 }  // namespace crier

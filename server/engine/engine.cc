@@ -27,6 +27,7 @@ Engine::Engine(const EngineOptions& options, const Clock& clock, Metrics* metric
       memory_(options.memory_budget),
       bus_(make_bus ? make_bus(this) : std::make_unique<LocalBus>(this)) {
   assert(options_.shards > 0);
+  next_session_id_ = bus_->first_session_id();
   for (size_t i = 0; i < options_.shards; ++i) {
     shards_.push_back(std::make_unique<Shard>(this, i, &metrics_->shard(i)));
   }

@@ -21,8 +21,7 @@ std::shared_ptr<const v1::Event> SnapshotOf(PresenceTracker* tracker, const Topi
   auto event = std::make_shared<v1::Event>();
   v1::Presence& presence = *event->mutable_presence();
   presence.set_topic(topic.name());
-  topic.DescribePresence(kMostUsersInSnapshot, &presence);
-  presence.set_user_count(topic.users());
+  topic.DescribeAll(kMostUsersInSnapshot, &presence);
   presence.set_version(VersionOf(log));
   tracker->set_snapshot(event);
   return event;
@@ -39,13 +38,24 @@ void PresenceDesk::AskForSnapshot(std::string_view name, const SnapshotAsker& as
   Topic* log = shard_.topics().Find(PresenceLogOf(name));
   // Who asked watches no longer.
   if (tracker == nullptr || log == nullptr) return Refuse(asker);
-  tracker->Begin(topic->followers());
-  if (tracker->HasChanged(topic->followers())) {
+  if (!tracker->all_known()) {
+    tracker->Wait(asker);
+    return topic->Account();
+  }
+  tracker->Begin(topic->all_followers());
+  if (tracker->HasChanged(topic->all_followers())) {
     tracker->Wait(asker);
     topic->Account();
     return Changed(tracker);
   }
   shard_.mail().Send(asker.session.shard, SnapshotMail{asker, SnapshotOf(tracker, *log)});
+}
+
+void PresenceDesk::AllKnown(PresenceTracker* tracker) {
+  tracker->SetAllKnown();
+  if (!tracker->IsAwaited()) return;
+  tracker->Begin(tracker->topic().all_followers());
+  Changed(tracker);
 }
 
 void PresenceDesk::Refuse(const SnapshotAsker& asker) {
@@ -57,7 +67,7 @@ void PresenceDesk::Tick(TimePoint now) {
   while (!resting_.empty() && now - resting_.front().told_at() >= kInterval) {
     PresenceTracker& tracker = resting_.front();
     resting_.pop_front();
-    if (tracker.HasNews(tracker.topic().followers())) due_.push_back(tracker);
+    if (tracker.HasNews(tracker.topic().all_followers())) due_.push_back(tracker);
   }
   for (size_t i = 0; i < kMostToldPerTick && !due_.empty(); ++i) {
     // Later, where there is no room now: what is collected does not grow by that.
@@ -73,18 +83,18 @@ void PresenceDesk::Tell(PresenceTracker* tracker, TimePoint now) {
   Topic& topic = tracker->topic();
   Topic* const log = shard_.topics().Find(PresenceLogOf(topic.name()));
   assert(log != nullptr);
-  if (const uint64_t sessions = topic.followers(); tracker->HasChanged(sessions)) {
+  if (const uint64_t sessions = topic.all_followers(); tracker->HasChanged(sessions)) {
     v1::Event event;
     v1::PresenceChange& change = *event.mutable_presence_change();
     change.set_topic(topic.name());
     tracker->TakeChange(sessions, now, &change);
     change.set_sessions(sessions);
-    change.set_user_count(topic.users());
+    change.set_user_count(topic.all_users());
     change.set_version(VersionOf(*log) + 1);
     shard_.topics().AppendChange(log, event);
     resting_.push_back(*tracker);
   }
-  if (tracker->has_waiting()) {
+  if (tracker->IsAwaited()) {
     Handout& handout = handouts_.emplace_back();
     handout.event = SnapshotOf(tracker, *log);
     handout.askers = tracker->TakeWaiting();

@@ -47,6 +47,9 @@ class PresenceDesk {
   // once.
   void AskForSnapshot(std::string_view topic, const SnapshotAsker& asker);
 
+  // The other nodes have said who follows the tracker's topic there.
+  void AllKnown(PresenceTracker* tracker);
+
   // Answers without a snapshot: nobody watches any more.
   void Refuse(const SnapshotAsker& asker);
 

@@ -51,7 +51,7 @@ size_t PresenceTracker::memory() const {
   // A slot of the table and its control byte, at a load of a half.
   constexpr size_t kOfChange = 2 * (sizeof(std::pair<std::string, bool>) + 1);
   return sizeof(PresenceTracker) + changed_.size() * kOfChange + changed_bytes_ +
-         waiting_.capacity() * sizeof(SnapshotAsker);
+         elsewhere_.memory() + waiting_.capacity() * sizeof(SnapshotAsker);
 }
 
 }  // namespace crier

@@ -14,6 +14,7 @@
 #include "server/base/clock.h"
 #include "server/base/string_map.h"
 #include "server/engine/bus.h"
+#include "server/engine/topic_users.h"
 
 namespace crier {
 
@@ -32,13 +33,16 @@ using TrackerHook =
 // A topic has one while it is watched. Names that it keeps are of users who follow the topic, or
 // did when watchers were told last; so it is never larger than what the topic kept of them then and
 // keeps now. Runs on: the topic's home shard.
+//
+// It also has the followers on other nodes that share the topic, while these are told of them.
 class PresenceTracker : public TrackerHook {
  public:
   // Of names in one event. More are a crowd, of which the numbers are told.
   static constexpr size_t kMostNames = 100;
 
-  // `topic` owns the tracker.
-  explicit PresenceTracker(Topic* topic) : topic_(*topic) {}
+  // `topic` owns the tracker. `shared`: other nodes share the topic, and have not said yet who
+  // follows it there.
+  PresenceTracker(Topic* topic, bool shared) : topic_(*topic), all_known_(!shared) {}
   PresenceTracker(const PresenceTracker&) = delete;
   PresenceTracker& operator=(const PresenceTracker&) = delete;
 
@@ -51,12 +55,29 @@ class PresenceTracker : public TrackerHook {
   // The user's first session follows, or the last one has ceased to.
   void Change(const std::string& user, bool here);
 
+  // --- Followers elsewhere.
+
+  // The other nodes have said who follows: until then nobody is told anything.
+  bool all_known() const { return all_known_; }
+  void SetAllKnown() { all_known_ = true; }
+  TopicUsers& elsewhere() { return elsewhere_; }
+  const TopicUsers& elsewhere() const { return elsewhere_; }
+  uint64_t sessions_elsewhere() const { return sessions_elsewhere_; }
+  void AddSessionsElsewhere(int64_t change) {
+    sessions_elsewhere_ += static_cast<uint64_t>(change);
+  }
+  // One more, or one less, of the users elsewhere is here, too.
+  void AddBoth(bool more) { both_ += more ? 1 : size_t{0} - 1; }
+  size_t users_only_elsewhere() const { return elsewhere_.count() - both_; }
+
+  // ---
+
   // Something was not told yet, where so many sessions follow.
   bool HasChanged(uint64_t sessions) const {
     return !changed_.empty() || (begun_ && sessions != told_sessions_);
   }
   // The same, or somebody waits to be told who is there.
-  bool HasNews(uint64_t sessions) const { return HasChanged(sessions) || has_waiting(); }
+  bool HasNews(uint64_t sessions) const { return HasChanged(sessions) || IsAwaited(); }
   // What has changed is told now: fills the names and the numbers of changes.
   void TakeChange(uint64_t sessions, TimePoint now, v1::PresenceChange* change);
   // When that was last.
@@ -65,7 +86,7 @@ class PresenceTracker : public TrackerHook {
   // Wants to know who is there once all that has changed is told.
   void Wait(const SnapshotAsker& asker) { waiting_.push_back(asker); }
   std::vector<SnapshotAsker> TakeWaiting();
-  bool has_waiting() const { return !waiting_.empty(); }
+  bool IsAwaited() const { return all_known_ && !waiting_.empty(); }
 
   // Who is there, made for somebody since the last change was told: as long as it is on its way,
   // others get the same. Null: there is none.
@@ -77,6 +98,11 @@ class PresenceTracker : public TrackerHook {
 
  private:
   Topic& topic_;
+  bool all_known_;
+  TopicUsers elsewhere_;  // how many nodes each is on
+  uint64_t sessions_elsewhere_ = 0;
+  size_t both_ = 0;
+
   bool begun_ = false;
   uint64_t told_sessions_ = 0;
   TimePoint told_at_{};

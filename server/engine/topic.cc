@@ -116,17 +116,40 @@ void Topic::SetFollower(const std::string& user, bool here) {
   TopicUsers& users = followed_->users;
   const bool changed = !user.empty() && (here ? users.Add(user) : users.Remove(user));
   if (PresenceTracker* const tracker = presence()) {
-    if (changed) tracker->Change(user, here);
+    if (changed && tracker->elsewhere().Has(user)) {
+      tracker->AddBoth(here);
+    } else if (changed) {
+      tracker->Change(user, here);
+    }
     home_->topics().presence().Changed(tracker);
   }
   Account();
+  if (changed) home_->topics().FollowerChanged(*this, user, here);
 }
 
-void Topic::Watch() {
+void Topic::SetFollowersElsewhere(const FollowersElsewhere& change) {
+  PresenceTracker& tracker = *presence();
+  TopicUsers& elsewhere = tracker.elsewhere();
+  const auto set = [&](const std::string& user, bool there) {
+    if (!(there ? elsewhere.Add(user) : elsewhere.Remove(user))) return;
+    if (followed_->users.Has(user)) {
+      tracker.AddBoth(there);
+    } else {
+      tracker.Change(user, there);
+    }
+  };
+  for (const std::string& user : change.joined) set(user, true);
+  for (const std::string& user : change.left) set(user, false);
+  tracker.AddSessionsElsewhere(change.sessions);
+  home_->topics().presence().Changed(&tracker);
+  Account();
+}
+
+void Topic::Watch(bool shared) {
   if (followed_ == nullptr || followed_->presence != nullptr) return;
   // Before the number is looked at (FollowerCount).
   followed_->follower_count->watched = true;
-  followed_->presence = std::make_unique<PresenceTracker>(this);
+  followed_->presence = std::make_unique<PresenceTracker>(this, shared);
   Account();
 }
 
@@ -142,7 +165,18 @@ PresenceTracker* Topic::presence() const {
   return followed_ == nullptr ? nullptr : followed_->presence.get();
 }
 
-size_t Topic::users() const { return followed_ == nullptr ? 0 : followed_->users.count(); }
+uint64_t Topic::all_followers() const { return followers() + presence()->sessions_elsewhere(); }
+
+size_t Topic::all_users() const {
+  return followed_->users.count() + presence()->users_only_elsewhere();
+}
+
+void Topic::DescribeAll(size_t most, v1::Presence* presence_of_all) const {
+  DescribePresence(most, presence_of_all);
+  presence()->elsewhere().Describe(most, presence_of_all, &followed_->users);
+  presence_of_all->set_sessions(all_followers());
+  presence_of_all->set_user_count(all_users());
+}
 
 void Topic::AppendChange(const v1::Event& change) {
   // Runs on: home shard thread

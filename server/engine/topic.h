@@ -38,6 +38,13 @@ struct TopicReader {
   uint64_t ticket = 0;
 };
 
+// What has changed among a topic's followers on another node (Topic::SetFollowersElsewhere).
+struct FollowersElsewhere {
+  std::vector<std::string> joined = {};
+  std::vector<std::string> left = {};
+  int64_t sessions = 0;
+};
+
 // Older events in the encoding of who resumes.
 struct LogSlice {
   ChunkPtr chunk;      // null: nothing is kept from `first` on
@@ -113,11 +120,17 @@ class Topic : public TopicHook<UseTag>, public TopicHook<DueTag> {
   void SetFollower(const std::string& user, bool here);
   // How many sessions follow, and of which users: at most `most` of these.
   void DescribePresence(size_t most, v1::Presence* presence) const;
-  // How many users these sessions have.
-  size_t users() const;
+  // The same with those on the other nodes. REQUIRES: presence(); so do the three below.
+  void DescribeAll(size_t most, v1::Presence* presence) const;
+  uint64_t all_followers() const;
+  size_t all_users() const;
+  // So many more sessions follow on other nodes, these users come to one of these nodes, and those
+  // go from it.
+  void SetFollowersElsewhere(const FollowersElsewhere& change);
 
-  // Begins, and ends, to collect what changes. REQUIRES for Watch: followed().
-  void Watch();
+  // Begins, and ends, to collect what changes. `shared`: with other nodes. REQUIRES for Watch:
+  // followed().
+  void Watch(bool shared);
   void Unwatch();
   // Null: nobody watches.
   PresenceTracker* presence() const;

@@ -152,20 +152,43 @@ void TopicStore::AddFeed(std::string_view name, const TopicReader& reader) {
   Used(topic);
   if (IsPresenceLog(name)) {
     // Who watches a topic follows it too, and began with that.
-    if (Topic* watched = Find(TopicOf(name))) watched->Watch();
+    Watch(TopicOf(name));
   }
   if (first && bus != nullptr) bus->Follow(shard_, topic->name());
   topic->StartFeed(reader);
 }
 
+void TopicStore::Watch(std::string_view name) {
+  Topic* const topic = Find(name);
+  if (topic == nullptr || !topic->followed() || topic->presence() != nullptr) return;
+  SharedBus* const bus = SharedBusOf(name);
+  topic->Watch(/*shared=*/bus != nullptr);
+  if (bus != nullptr) bus->WatchPresence(shard_, topic->name());
+}
+
+void TopicStore::Unwatch(std::string_view name) {
+  Topic* const topic = Find(name);
+  if (topic == nullptr || topic->presence() == nullptr) return;
+  topic->Unwatch();
+  CeaseToWatch(*topic);
+}
+
+void TopicStore::CeaseToWatch(const Topic& topic) {
+  SharedBus* const bus = SharedBusOf(topic.name());
+  if (bus != nullptr) bus->UnwatchPresence(shard_, topic.name());
+}
+
 void TopicStore::RemoveFeed(std::string_view name, size_t shard, const Encoding* encoding) {
   Topic* topic = Find(name);
   assert(topic != nullptr && topic->followed());
+  const bool watched = topic->presence() != nullptr;
   topic->RemoveFeed(shard, encoding);
+  // The last follower has left before it ceased to watch.
+  if (watched && topic->presence() == nullptr) CeaseToWatch(*topic);
   if (topic->followed()) return;
   shard_.engine().followed_topics().Add(-1);
   if (IsPresenceLog(name)) {
-    if (Topic* watched = Find(TopicOf(name))) watched->Unwatch();
+    Unwatch(TopicOf(name));
     // Nobody goes on from a place in it.
     Forget(topic);
   } else if (SharedBus* const bus = SharedBusOf(name)) {
@@ -189,6 +212,23 @@ void TopicStore::Handed(size_t shard, const HandedMail& mail) {
 
 void TopicStore::SetFollower(const FollowerMail& mail) {
   if (Topic* topic = Find(mail.topic)) topic->SetFollower(mail.user, mail.here);
+}
+
+void TopicStore::FollowerChanged(const Topic& topic, const std::string& user, bool here) {
+  if (SharedBus* const bus = SharedBusOf(topic.name())) {
+    bus->FollowerChanged(shard_, topic.name(), user, here);
+  }
+}
+
+void TopicStore::ChangeFollowersElsewhere(std::string_view name,
+                                          const FollowersElsewhere& change) {
+  Topic* const topic = Find(name);
+  if (topic != nullptr && topic->presence() != nullptr) topic->SetFollowersElsewhere(change);
+}
+
+void TopicStore::AllFollowersKnown(std::string_view name) {
+  Topic* const topic = Find(name);
+  if (topic != nullptr && topic->presence() != nullptr) presence_.AllKnown(topic->presence());
 }
 
 void TopicStore::AppendChange(Topic* log, const v1::Event& change) {

@@ -73,6 +73,13 @@ class TopicStore {
   // --- Presence. A topic's log of presence (presence_log.h) is followed as a topic is.
 
   PresenceDesk& presence() { return presence_; }
+  // From a SharedBus that was asked to watch the topic: what has changed on another node; and that
+  // all of them have said who follows there, which is told once, and at the latest when the bus
+  // has waited for it long enough. Nothing, where nobody here watches any more.
+  void ChangeFollowersElsewhere(std::string_view name, const FollowersElsewhere& change);
+  void AllFollowersKnown(std::string_view name);
+  // The user's first session on this node follows the topic, or the last one has ceased to.
+  void FollowerChanged(const Topic& topic, const std::string& user, bool here);
   void AppendChange(Topic* log, const v1::Event& change);
 
   // The topic's logs have moved: its feeds are told in the next flush.
@@ -137,6 +144,10 @@ class TopicStore {
   void LookAt(Topic* topic, TimePoint at);
   void LookNext(Topic* topic);
   void Forget(Topic* topic);
+  void Watch(std::string_view name);
+  void Unwatch(std::string_view name);
+  // Nobody here watches it any more.
+  void CeaseToWatch(const Topic& topic);
   // Null: no other node has the topic.
   SharedBus* SharedBusOf(std::string_view name) const;
   PublishResult PublishTo(Topic* topic, Publication* publication);

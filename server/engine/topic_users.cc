@@ -18,10 +18,10 @@ bool TopicUsers::Remove(const std::string& user) {
   return true;
 }
 
-void TopicUsers::Describe(size_t most, v1::Presence* presence) const {
+void TopicUsers::Describe(size_t most, v1::Presence* presence, const TopicUsers* without) const {
   for (const auto& [user, sessions] : users_) {
     if (static_cast<size_t>(presence->users_size()) == most) break;
-    presence->add_users(user);
+    if (without == nullptr || !without->Has(user)) presence->add_users(user);
   }
 }
 

@@ -1,10 +1,11 @@
-// The users whose sessions follow a topic, on all shards.
+// The users whose sessions follow a topic: on all shards of this node, or on other nodes.
 #ifndef CRIER_SERVER_ENGINE_TOPIC_USERS_H_
 #define CRIER_SERVER_ENGINE_TOPIC_USERS_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "crier/v1/message.pb.h"
 #include "server/base/string_map.h"
@@ -20,8 +21,9 @@ class TopicUsers {
   bool Remove(const std::string& user);
 
   size_t count() const { return users_.size(); }
-  // At most `most` of them.
-  void Describe(size_t most, v1::Presence* presence) const;
+  bool Has(std::string_view user) const { return users_.contains(user); }
+  // Adds them, until it names `most`. `without`: those that others name; null: nobody.
+  void Describe(size_t most, v1::Presence* presence, const TopicUsers* without = nullptr) const;
   // What they take besides this object, in bytes.
   size_t memory() const;
 
