@@ -31,13 +31,7 @@ class FaultsTest(unittest.IsolatedAsyncioTestCase):
                 await field.do(fault)
             await field.connected()
             await field.acks(100)
-            verdict = await field.finish()
-            print(f"{fault}, seed {seed}: {field.words(verdict)}", flush=True)
-            if not verdict.clean:
-                path = f"/tmp/history-{fault}-{seed}"
-                field.history.save(path)
-                self.fail(f"{verdict}\nThe history is in {path}")
-            return field.history.told()
+            return await field.judge(f"{fault}, seed {seed}")
 
     async def test_a_node_is_killed(self):
         await self.suffer("kill_node")

@@ -5,6 +5,7 @@ import asyncio
 import collections
 import contextlib
 import random
+import tempfile
 
 from nodes import AnyNode, Cluster  # sets the paths of the next ones
 import faults
@@ -22,8 +23,10 @@ class Field:
     """Use with `async with await Field.open(seed)`."""
 
     @classmethod
-    async def open(cls, seed, count=3, peers=1, rate=25, flags=()):
-        """peers: of each dialect at each node, as its own; and one of each that goes anywhere."""
+    async def open(cls, seed, count=3, peers=1, rate=25, flags=(), timeout_ms=TIMEOUT_MS, far=None,
+                   silence=None):
+        """peers: of each dialect at each node, as its own; and one of each that goes anywhere. silence: as
+        a Peer has it. far: a place for one more node (far_node.py), which no link leads to."""
         field = cls()
         field.chance = random.Random(f"{seed} field")
         field.history = ClusterHistory()
@@ -31,14 +34,14 @@ class Field:
         field._locks = collections.defaultdict(asyncio.Lock)
         field.links, field.peers, field.cluster, field.load = [], [], None, None
         field.masters = []
-        redis = Redis()
+        redis = Redis(*far.redis_flags) if far else Redis()
         try:
             field.links = [await Link.open(redis.port) for _ in range(count)]
             # Its start waits for an answer that passes through a link, which this loop has to serve.
             field.cluster = await asyncio.to_thread(
                 Cluster, count, redis, [link.url for link in field.links],
-                (f"--cluster_timeout={TIMEOUT_MS}ms", *flags))
-            field._add_peers(peers)
+                (f"--cluster_timeout={timeout_ms}ms", *flags), far)
+            field._add_peers(peers, silence)
             await faults.ready(field.peers)
             field.load = faults.Load(field.peers, rate, random.Random(f"{seed} load"))
         except BaseException:
@@ -47,14 +50,14 @@ class Field:
             raise
         return field
 
-    def _add_peers(self, peers):
+    def _add_peers(self, peers, silence):
         servers = [(f"n{node.number}", node) for node in self.nodes] * peers
         servers.append(("any", AnyNode(self.nodes, random.Random(self.chance.random()))))
         for number, (name, server) in enumerate(servers):
             # Not each dialect at each node: two cores have to be enough.
             for dialect in DIALECTS if name == "any" else [DIALECTS[(number + k) % 4] for k in (0, 2)]:
                 self.peers.append(ClusterPeer(f"{name}-{dialect}-{number}", dialect, server,
-                                              self.history, TOPICS))
+                                              self.history, TOPICS, silence=silence))
 
     @property
     def nodes(self):
@@ -116,6 +119,17 @@ class Field:
             await peer.stop()
         return await asyncio.to_thread(self.history.check, self.evicts, self.forgets,
                                        self.overtakes)
+
+    async def judge(self, name):
+        """finish(), and says what was counted. Raises where the history is not right; it is in a file then.
+        Returns what clients were told of, counted."""
+        verdict = await self.finish()
+        print(f"{name}: {self.words(verdict)}", flush=True)
+        if not verdict.clean:
+            with tempfile.NamedTemporaryFile("w", prefix="history-", delete=False) as file:
+                self.history.save(file.name)
+            raise AssertionError(f"{verdict}\nThe history is in {file.name}")
+        return self.history.told()
 
     def words(self, verdict):
         """What was counted, in one line."""

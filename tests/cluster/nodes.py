@@ -23,17 +23,18 @@ def main():
 
 class Node:
     """One place of the cluster: a server, and after kill() and begin() the next one. `http`, `grpc` and
-    `admin` are where the present one is; `up`: there is one."""
+    `admin` are where the present one is; `up`: there is one; `away`: no client reaches it."""
 
-    def __init__(self, number, url, *flags):
-        self.number, self.url, self.flags = number, url, flags
+    def __init__(self, number, url, *flags, before=()):
+        """before: a command that runs it, such as nsenter."""
+        self.number, self.url, self.flags, self.before = number, url, flags, before
         self.log = tempfile.NamedTemporaryFile(prefix=f"crier-node-{number}-")
-        self.crierd, self.up, self.paused = None, False, False
+        self.crierd, self.up, self.paused, self.away = None, False, False, False
         self.begin()
 
     def begin(self):
         self.crierd = support.Crierd(f"--cluster_url={self.url}", "--shards=2", *self.flags,
-                                     stderr=self.log)
+                                     stderr=self.log, before=self.before)
         self.http, self.grpc, self.admin = self.crierd.http, self.crierd.grpc, self.crierd.admin
         self.up, self.paused = True, False
 
@@ -84,7 +85,8 @@ class AnyNode:
         self.nodes, self.chance = nodes, chance
 
     def _one(self):
-        there = [node for node in self.nodes if node.up and not node.paused] or self.nodes
+        there = [node for node in self.nodes
+                 if node.up and not node.paused and not node.away] or self.nodes
         return self.chance.choice(there)
 
     @property
@@ -97,15 +99,18 @@ class AnyNode:
 
 
 class Cluster:
-    """`count` nodes and one Redis. addresses: where each node has its Redis, instead of at redis.address."""
+    """`count` nodes and one Redis. urls: where each node has its Redis, instead of at redis.address. far: a
+    place for one more node (far_node.py)."""
 
-    def __init__(self, count=3, redis=None, urls=None, flags=()):
+    def __init__(self, count=3, redis=None, urls=None, flags=(), far=None):
         self.redis = redis or Redis()
         self.nodes = []
         try:
             for number in range(count):
                 url = urls[number] if urls else f"redis://{self.redis.address}"
                 self.nodes.append(Node(number + 1, url, *flags))
+            if far:
+                self.nodes.append(far.begin(count + 1, self.redis, *flags))
         except BaseException:
             self.close()
             raise

@@ -20,11 +20,11 @@ class Session:
     """await Session.open(node, dialect, user). What came is in `events`, in order."""
 
     @classmethod
-    async def open(cls, node, dialect, user="", resume=(), hello=True):
+    async def open(cls, node, dialect, user="", resume=(), hello=True, token=None):
         """resume: (topic, epoch, offset) each. hello=False: the session's place waits for say_hello."""
         self = cls()
         self.dialect, self.user, self.events = dialect, user, []
-        self._link = await LINKS[dialect].open(node, user)
+        self._link = await LINKS[dialect].open(node, user, token)
         self._task = asyncio.ensure_future(self._read())
         if self._link.greets:
             if hello:
@@ -53,15 +53,24 @@ class Session:
         await asyncio.gather(self._task, return_exceptions=True)
         await self._link.close()
 
+    def drop(self):
+        """Ends without a word, as a lost network does. close() may follow."""
+        self._task.cancel()
+        self._link.drop()
+
     @property
     def ended(self):
         return self._task.done()
 
+    def check(self):
+        """Raises what has ended it, if something did."""
+        if self._task.done() and not self._task.cancelled() and self._task.exception():
+            raise self._task.exception()
+
     async def event(self, what, matches):
         """The first event for which this is true."""
         def find():
-            if self._task.done() and not self._task.cancelled() and self._task.exception():
-                raise self._task.exception()
+            self.check()
             return next((event for event in self.events if matches(event)), None)
         return await faults.until(
             lambda: f"{what} for {self.user} ({self.dialect}); it has {self.events[-5:]}", find)
@@ -76,8 +85,7 @@ class Session:
 
     async def _answer(self, name, known):
         def find():
-            if self._task.done() and not self._task.cancelled() and self._task.exception():
-                raise self._task.exception()
+            self.check()
             answers = [event for event in self.events if _id(event) == name]
             return answers[known] if len(answers) > known else None
         event = await faults.until(
@@ -90,6 +98,13 @@ class Session:
             frame.subscribe.resume.MergeFrom(
                 v1.ResumePoint(topic=topic, epoch=epoch, offset=offset))
         return await self.ask(frame)
+
+    async def watch(self, topic):
+        """Follows it, and is told who comes and who goes (room.py)."""
+        return await self.ask(v1.ClientFrame(subscribe=v1.Subscribe(topic=topic, presence=True)))
+
+    async def unfollow(self, topic):
+        return await self.ask(v1.ClientFrame(unsubscribe=v1.Unsubscribe(topic=topic)))
 
     async def publish(self, body, topic="", to=None, name=""):
         """The ack, or the error."""

@@ -21,10 +21,10 @@ SKIPPED = 77  # CTest's exit code for a skipped test (SKIP_RETURN_CODE)
 class Crierd:
     """The server, on ports that the system gave. Use with `with`."""
 
-    def __init__(self, *flags, stderr=None, env=None):
-        """env: further variables of its environment."""
+    def __init__(self, *flags, stderr=None, env=None, before=()):
+        """env: further variables of its environment. before: a command that runs it, such as nsenter."""
         self.process = subprocess.Popen(
-            [os.environ["CRIERD"], "--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0",
+            [*before, os.environ["CRIERD"], "--http_listen=127.0.0.1:0", "--grpc_listen=127.0.0.1:0",
              "--admin_listen=127.0.0.1:0", *flags],
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -101,6 +101,8 @@ class PlainLink(WebSocketLink):
             keys = {"action_type": kind, "id": message.id}
             if kind == "subscribe" and message.HasField("resume"):
                 keys |= {"epoch": message.resume.epoch, "offset": message.resume.offset}
+            if kind == "subscribe" and message.presence:
+                keys["presence"] = True
         elif kind == "auth":
             keys = {"action_type": "auth", "body": message.token, "id": message.id}
         else:
@@ -129,10 +131,16 @@ class PlainLink(WebSocketLink):
             first, last = get("body").split("-")
             event.gap.MergeFrom(v1.Gap(
                 topic=get("topic"), epoch=number("epoch"), first=int(first), last=int(last),
-                reason=get("data"), mailbox="epoch" not in keys))
+                reason=get("data"), mailbox="epoch" not in keys, presence=keys.get("presence", False)))
         elif kind == "presence":
             event.presence.MergeFrom(v1.Presence(
-                topic=get("topic"), id=get("id"), sessions=int(get("body")), users=keys["users"]))
+                topic=get("topic"), id=get("id"), sessions=int(get("body")), users=keys["users"],
+                version=number("version"), user_count=number("user_count")))
+        elif kind == "presence_change":
+            event.presence_change.MergeFrom(v1.PresenceChange(
+                topic=get("topic"), joined=keys["joined"], left=keys["left"],
+                joined_count=keys["joined_count"], left_count=keys["left_count"],
+                sessions=int(get("body")), user_count=keys["user_count"], version=keys["version"]))
         elif kind == "drain":
             event.drain.SetInParent()
         else:

@@ -3,6 +3,7 @@
 From the environment (scripts/faults sets them):
   FAULTS_SEED     where random choices begin (default: 1)
   FAULTS_SECONDS  how long a case goes on (default: its short form, for CI)
+  FAULTS_FULL     1: faults of a cluster last as long as in operation (cluster_long_faults_test.py)
   FAULTS_STRICT   1: limits of time are those of a quiet machine
   FAULTS_DEADLINE seconds that any condition may take (default: 30, for CI's shared machine)
 """
@@ -27,6 +28,7 @@ for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
 
 SEED = int(os.environ.get("FAULTS_SEED", "1"))
 SECONDS = float(os.environ.get("FAULTS_SECONDS", "0"))
+FULL = os.environ.get("FAULTS_FULL") == "1"
 STRICT = os.environ.get("FAULTS_STRICT") == "1"
 DEADLINE = float(os.environ.get("FAULTS_DEADLINE", "30"))
 

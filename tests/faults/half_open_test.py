@@ -2,11 +2,9 @@
 their network is cut. The server ends their sessions by its pings, nobody sees a ghost, and when they come
 back, they are told of everything that they missed.
 
-The link is between two network namespaces of the test's own. The whole test runs in the first of them, so
-nothing of the machine's network changes, and nothing is left behind."""
+The link is between two network namespaces of the test's own."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -17,43 +15,37 @@ from pathlib import Path
 
 import faults
 import support
+import namespaces
 from history import History
+from namespaces import Namespace, ip
 
 TOPIC = "room"
 FLAGS = ["--ping_interval=1s", "--ping_timeout=3s", "--idle_timeout=5s", "--heartbeat_interval=1s",
          "--log_level=off"]
 FAR_USERS = ["far-grpc", "far-json", "far-plain", "far-proto"]
 NEAR_USERS = ["near-grpc", "near-plain"]
-IN_NAMESPACE = "FAULTS_IN_NAMESPACE"  # set in the test's own namespace
 NEAR, FAR = "10.9.8.1", "10.9.8.2"
 
 
 class Link:
-    """Another network namespace and a link to it. Its programs run with `enter` before them."""
+    """A link to another network namespace. Its programs run with `enter` before them."""
 
     def __init__(self):
-        self.holder = subprocess.Popen(["unshare", "-n", "sleep", "infinity"])
-        pid = self.holder.pid
-        support.wait_for("the other namespace", lambda: os.readlink(f"/proc/{pid}/ns/net") !=
-                         os.readlink("/proc/self/ns/net"))
-        self.enter = ["nsenter", "-t", str(pid), "-n"]
-        self.ip("link", "add", "near", "type", "veth", "peer", "name", "far")
-        self.ip("link", "set", "far", "netns", str(pid))
-        self.ip("addr", "add", f"{NEAR}/24", "dev", "near")
-        self.ip("link", "set", "near", "up")
+        self.there = Namespace()
+        self.enter = self.there.enter
+        ip("link", "add", "near", "type", "veth", "peer", "name", "far")
+        ip("link", "set", "far", "netns", self.there.pid)
+        ip("addr", "add", f"{NEAR}/24", "dev", "near")
+        ip("link", "set", "near", "up")
         self.far("addr", "add", f"{FAR}/24", "dev", "far")
         self.far("link", "set", "far", "up")
 
-    def ip(self, *arguments, before=()):
-        subprocess.run([*before, "ip", *arguments], check=True)
-
     def far(self, *arguments):
-        self.ip(*arguments, before=self.enter)
+        self.there.ip(*arguments)
 
     def close(self):
-        self.ip("link", "del", "near")
-        self.holder.kill()
-        self.holder.wait()
+        ip("link", "del", "near")
+        self.there.close()
 
 
 class HalfOpenTest(faults.FaultCase):
@@ -145,23 +137,6 @@ class HalfOpenTest(faults.FaultCase):
             lambda far: link.far("link", "set", "far", "up"))
 
 
-def enter_namespace():
-    """Begins again in a network namespace. An ordinary user is root there (-Ur)."""
-    tried = []
-    for options in (["-n"], ["-Urn"]):
-        done = subprocess.run(["unshare", *options, "true"], capture_output=True, text=True,
-                              check=False)
-        if done.returncode == 0:
-            os.environ[IN_NAMESPACE] = "1"
-            os.execvp("unshare", ["unshare", *options, sys.executable, *sys.argv])
-        tried.append(f"unshare {' '.join(options)}: {done.stderr.strip()}")
-    sys.exit("FAILED: this machine lets neither root nor an ordinary user make a network namespace, so "
-             "links that are cut cannot be tested here. Run it as root, or allow user namespaces "
-             f"(sysctl kernel.unprivileged_userns_clone=1). {'; '.join(tried)}")
-
-
 if __name__ == "__main__":
-    if IN_NAMESPACE not in os.environ:
-        enter_namespace()
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    namespaces.enter()
     unittest.main(verbosity=2)

@@ -15,10 +15,11 @@ def _generate():
     folder = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     subprocess.run(["protoc", f"-I{ROOT / 'proto'}", f"--python_out={folder}",
-                    "crier/v1/message.proto", "crier/v1/messaging.proto"], check=True)
+                    "crier/v1/message.proto", "crier/v1/messaging.proto", "crier/v1/admin.proto"],
+                   check=True)
     sys.path.insert(0, folder)
-    return (importlib.import_module("crier.v1.message_pb2"),
-            importlib.import_module("crier.v1.messaging_pb2"))
+    return [importlib.import_module(f"crier.v1.{name}_pb2")
+            for name in ("message", "messaging", "admin")]
 
 
-v1, messaging = _generate()
+v1, messaging, admin = _generate()
