@@ -23,7 +23,8 @@ class Nodes {
     this.chosen = '';       // the one that the page is about alone
     this.known = new Map(); // by name: what a node has said, and its rates so far
     this.rows.show([]);
-    this.say('', '');
+    for (const id of ['nodes-sum', 'nodes-troubles', 'shown-nodes', 'target']) byId(id).textContent = '';
+    byId('all-nodes').hidden = true;
   }
 
   // A request's `node`: of those that the page is about.
@@ -118,7 +119,8 @@ class Nodes {
     byId('target').textContent = this.target === this.here
         ? `Node ${this.target}, which answers this page. Others can be chosen above.`
         : `Node ${this.target}, which is chosen above.`;
-    this.say(Nodes.sum(nodes), this.troubles());
+    byId('nodes-sum').textContent = Nodes.sum(nodes);
+    byId('nodes-troubles').textContent = this.troubles();
   }
 
   static sum(nodes) {
@@ -142,11 +144,6 @@ class Nodes {
     return this.silent === 1
         ? '1 node does not answer. Its sessions are missing below, and its part of the topics.'
         : `${this.silent} nodes do not answer. Their sessions are missing below, and their part of the topics.`;
-  }
-
-  say(sum, troubles) {
-    byId('nodes-sum').textContent = sum;
-    byId('nodes-troubles').textContent = troubles;
   }
 
   static cells(node) {
