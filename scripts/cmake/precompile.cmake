@@ -11,12 +11,13 @@ function(crier_targets_below folder out)
   set(${out} ${targets} PARENT_SCOPE)
 endfunction()
 
-# crier_precompile(NAME HEADER FOLDERS FOLDER... [LINK LIBRARY...]): for the targets that are there.
+# crier_precompile(NAME HEADER FOLDERS FOLDER... [LINK LIBRARY...] [DEFINE MACRO...] [OPTIONS OPTION...]):
+# for the targets that are there, which are compiled with these macros and options.
 function(crier_precompile name header)
   if(NOT CRIER_PRECOMPILE)
     return()
   endif()
-  cmake_parse_arguments(of "" "" "FOLDERS;LINK" ${ARGN})
+  cmake_parse_arguments(of "" "" "FOLDERS;LINK;DEFINE;OPTIONS" ${ARGN})
   set(targets)
   foreach(folder ${of_FOLDERS})
     crier_targets_below(${PROJECT_SOURCE_DIR}/${folder} below)
@@ -30,9 +31,15 @@ function(crier_precompile name header)
     get_target_property(libraries ${target} LINK_LIBRARIES)
     get_target_property(sources ${target} SOURCES)
     # Generated code, C, and what is no code have other options, or none.
-    if(type MATCHES "INTERFACE|UTILITY" OR NOT libraries OR sources MATCHES "\\.c(;|$)")
+    if(type MATCHES "INTERFACE|UTILITY" OR NOT libraries OR sources MATCHES "\\.pb\\.cc|\\.c(;|$)")
       continue()
     endif()
     target_precompile_headers(${target} REUSE_FROM ${name})
+    # What the header takes, wherever it is included.
+    add_dependencies(${target} crier_proto)
+    target_include_directories(${target} SYSTEM PRIVATE
+      $<TARGET_PROPERTY:crier_proto,INTERFACE_INCLUDE_DIRECTORIES>)
+    target_compile_definitions(${target} PRIVATE ${of_DEFINE})
+    target_compile_options(${target} PRIVATE ${of_OPTIONS})
   endforeach()
 endfunction()
