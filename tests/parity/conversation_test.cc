@@ -75,7 +75,9 @@ class ConversationTest : public ParityTest, public ::testing::WithParamInterface
       Check(event.message().topic(), event.message().epoch());
       event.mutable_message()->clear_epoch();
     } else if (event.has_ack() && event.ack().epoch() != 0) {
-      Check(event.ack().topic(), event.ack().epoch());
+      // Until something is published, nodes that share a topic have an epoch of their own for it.
+      const bool before_all = node_count_ > 1 && event.ack().offset() == 0;
+      if (!before_all) Check(event.ack().topic(), event.ack().epoch());
       event.mutable_ack()->clear_epoch();
     } else if (event.has_gap() && event.gap().epoch() != 0) {
       Check(event.gap().topic(), event.gap().epoch());
