@@ -25,7 +25,7 @@ class ClusterPageCase(admin_page_test.AdminPageCase):
     def node(self, number):
         with open(self.folder / f"log-{number}", "w", encoding="utf-8") as log:
             return self.enterContext(support.Crierd(
-                f"--cluster_url={self.redis.url}", "--shards=2",
+                f"--cluster_url={self.redis.url}", "--cluster_timeout=10s", "--shards=2",
                 *[flag.format(folder=self.prepared()) for flag in self.flags], stderr=log))
 
     def name_of(self, node):

@@ -15,7 +15,8 @@ class ClusterToolTest(unittest.TestCase):
     def setUp(self):
         self.redis = self.enterContext(cluster.Redis())
         self.nodes = [self.enterContext(support.Crierd(
-            f"--cluster_url={self.redis.url}", "--shards=2", "--log_level=warning")) for _ in range(3)]
+            f"--cluster_url={self.redis.url}", "--cluster_timeout=10s", "--shards=2",
+            "--log_level=warning")) for _ in range(3)]
         self.names = [self.admin(node, "GetServerInfo")["node"] for node in self.nodes]
         self.assertEqual(len(set(self.names)), 3)
 
