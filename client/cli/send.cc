@@ -93,7 +93,7 @@ int Send(const std::vector<std::string>& arguments) {
   OptionParser parser(
       "crier send [options] BODY",
       "Sends one message, and prints how many recipients it had: sessions that follow its\n"
-      "topic, or the user's. A cluster counts nodes that have such sessions instead.\n"
+      "topic, or the user's. A cluster counts its nodes that have the topic or the user.\n"
       "Exit codes: 0 sent, 1 refused, 2 wrong usage, 3 cannot connect.");
   AddConnectFlags(&options.connect, &parser);
   parser.Group("Message:");
