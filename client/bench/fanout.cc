@@ -74,7 +74,7 @@ absl::Status Fanout::Start() {
     for (uint32_t i = 0; i < topics_.size(); ++i) {
       if (Settled(topics_[i])) continue;
       ++topics_[i].markers;
-      swarm().Broadcast(topics_[i].publisher, i, "marker");
+      swarm().Broadcast(topics_[i].publisher, i, Concat(topics_[i].markers));
     }
     PollUntil(std::min(deadline, NowNs() + interval), [this] { return Settled(); });
   }
@@ -220,7 +220,11 @@ void Fanout::OnDelivery(uint32_t slot, const Delivery& delivery, int64_t now) {
 }
 
 void Fanout::CountMarker(uint32_t slot, const Delivery& delivery, Topic* topic) {
-  if (slot == topic->publisher && delivery.stamp < 0) ++topic->markers_seen;
+  // Those before it may have come before its own subscription: a cluster does not order the two.
+  const auto number = static_cast<uint64_t>(std::max<int64_t>(delivery.stamp, 0));
+  if (slot == topic->publisher && number <= topic->markers) {
+    topic->markers_seen = std::max(topic->markers_seen, number);
+  }
   if (delivery.offset > topic->head) {
     topic->head = delivery.offset;
     topic->settled = 0;

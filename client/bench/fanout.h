@@ -43,7 +43,7 @@ class Fanout : public Workload {
     uint64_t followers = 0;     // The connected followers.
     uint64_t settled = 0;       // Followers who have seen the head, before the window.
     uint64_t markers = 0;       // Sent before the window.
-    uint64_t markers_seen = 0;  // By their sender.
+    uint64_t markers_seen = 0;  // The newest that its sender has seen.
     uint64_t head = 0;          // The highest offset anyone has seen.
     uint64_t base = 0;          // The head as the window began.
     uint64_t sent = 0;          // In the window.

@@ -12,13 +12,13 @@ constexpr char kHelp[] = R"(Usage: crier COMMAND [options]
 Talks to a crier server, over WebSocket or gRPC.
 
 Commands:
-  send     send one message, and print how many sessions it went to
+  send     send one message, and print how many recipients it had
   listen   print what a session receives
   health   ask whether a server is healthy
   bench    simulate many clients, check every event, and measure
   token    make a token for a server that asks for one, or show what one says
   admin    call a method of a server's administration
-  top      show live what a server does
+  top      show live what a server, or a cluster of them, does
 
 crier COMMAND --help explains a command. crier --version prints the version.
 )";

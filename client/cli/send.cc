@@ -38,8 +38,8 @@ v1::ClientFrame PublishFrame(const SendOptions& options, const std::string& body
   return frame;
 }
 
-// Its own session would get the message too: it follows the common topic, and a direct message goes
-// to all sessions of its user.
+// Its own session gets the message too: it follows the common topic, and a direct message goes to
+// all sessions of its user.
 bool CountsItself(const SendOptions& options) {
   return options.to.empty() ? options.topic.empty() : options.to == options.connect.user;
 }
@@ -59,15 +59,12 @@ absl::Status WaitUntilCounted(client::Client* client, absl::Time deadline) {
 }
 
 // Prints the answer to the message `id`; -1 where the event is another.
-int Answer(v1::Event event, const SendOptions& options) {
+int Answer(const v1::Event& event, const SendOptions& options) {
   const bool ack = event.has_ack() && event.ack().id() == options.id;
   // The error for a frame that could not be read has no id.
   const bool error =
       event.has_error() && (event.error().id() == options.id || event.error().id().empty());
   if (!ack && !error) return -1;
-  if (ack && CountsItself(options) && event.ack().recipients() > 0) {
-    event.mutable_ack()->set_recipients(event.ack().recipients() - 1);
-  }
   if (options.json) {
     std::cout << EventJson(event) << "\n";
   } else if (error) {
@@ -78,8 +75,13 @@ int Answer(v1::Event event, const SendOptions& options) {
     std::cout << "sent";
     if (options.to.empty()) std::cout << " as offset " << done.offset();
     std::cout << " to " << done.recipients()
-              << (done.recipients() == 1 ? " other session" : " other sessions")
-              << (done.duplicate() ? " the first time; now it was a duplicate" : "") << "\n";
+              << (done.recipients() == 1 ? " recipient" : " recipients");
+    if (done.duplicate()) {
+      std::cout << " the first time; now it was a duplicate";
+    } else if (CountsItself(options) && done.recipients() > 0) {
+      std::cout << ", itself included";
+    }
+    std::cout << "\n";
   }
   return error ? kRefused : kOk;
 }
@@ -88,9 +90,11 @@ int Answer(v1::Event event, const SendOptions& options) {
 
 int Send(const std::vector<std::string>& arguments) {
   SendOptions options;
-  OptionParser parser("crier send [options] BODY",
-                      "Sends one message, and prints how many other sessions it went to.\n"
-                      "Exit codes: 0 sent, 1 refused, 2 wrong usage, 3 cannot connect.");
+  OptionParser parser(
+      "crier send [options] BODY",
+      "Sends one message, and prints how many recipients it had: sessions that follow its\n"
+      "topic, or the user's. A cluster counts nodes that have such sessions instead.\n"
+      "Exit codes: 0 sent, 1 refused, 2 wrong usage, 3 cannot connect.");
   AddConnectFlags(&options.connect, &parser);
   parser.Group("Message:");
   parser.Add("to", &options.to, "USER",

@@ -9,10 +9,12 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "client/admin_client.h"
 #include "client/cli/commands.h"
 #include "client/cli/connect.h"
 #include "client/cli/option_parser.h"
+#include "client/cli/top_nodes.h"
 #include "crier/v1/admin.pb.h"
 
 namespace crier::cli {
@@ -20,23 +22,9 @@ namespace {
 
 constexpr double kMiB = 1 << 20;
 constexpr size_t kNameWidth = 40;
-
-double SecondsOf(const google::protobuf::Timestamp& time) {
-  return static_cast<double>(time.seconds()) + 1e-9 * time.nanos();
-}
-
-// What happened between two looks, per second.
-class Rates {
- public:
-  Rates(const v1::Stats& before, const v1::Stats& now)
-      : seconds_(std::max(1e-3, SecondsOf(now.at()) - SecondsOf(before.at()))) {}
-  double Of(uint64_t before, uint64_t now) const {
-    return now < before ? 0 : static_cast<double>(now - before) / seconds_;
-  }
-
- private:
-  double seconds_;
-};
+// Where there is no terminal.
+constexpr size_t kTopicRows = 10;
+constexpr size_t kNodeRows = 20;
 
 std::string Shown(std::string_view name) {
   if (name.empty()) return "(the common topic)";
@@ -47,16 +35,25 @@ std::string Shown(std::string_view name) {
   return shown;
 }
 
-// The topics of a page that most happens in.
+// The topics that most happens in.
 class Topics {
  public:
-  // Looks at the first page only: a server may have a million.
-  absl::Status Look(client::AdminClient* client) {
-    v1::ListTopicsResponse page;
-    const absl::Status status = client->Call("ListTopics", v1::ListTopicsRequest(), &page);
-    if (!status.ok()) return status;
-    rows_.assign(page.topics().begin(), page.topics().end());
-    more_ = !page.next_page_token().empty();
+  // Looks at the first ones only: a server may have a million. `node`: as in the request.
+  absl::Status Look(client::AdminClient* client, const std::string& node) {
+    std::vector<v1::TopicInfo> rows;
+    v1::ListTopicsRequest request;
+    request.set_node(node);
+    const absl::Time end = absl::Now() + kPatience;
+    do {
+      v1::ListTopicsResponse page;
+      request.set_page_size(static_cast<uint32_t>(kMostTopics - rows.size()));
+      const absl::Status status = client->Call("ListTopics", request, &page);
+      if (!status.ok()) return status;
+      rows.insert(rows.end(), page.topics().begin(), page.topics().end());
+      request.set_page_token(page.next_page_token());
+    } while (!request.page_token().empty() && rows.size() < kMostTopics && absl::Now() < end);
+    more_ = !request.page_token().empty();
+    rows_ = std::move(rows);
     std::sort(rows_.begin(), rows_.end(), [](const auto& a, const auto& b) {
       return std::pair(a.messages_per_second(), a.followers()) >
              std::pair(b.messages_per_second(), b.followers());
@@ -72,32 +69,18 @@ class Topics {
                             Shown(topic.topic()), topic.followers(), topic.messages_per_second(),
                             topic.head(), static_cast<double>(topic.bytes()) / 1024);
     }
-    if (more_) table += "(of some 500 topics of the server's)\n";
+    if (more_) absl::StrAppendFormat(&table, "(of %u topics; there are more)\n", rows_.size());
     return table;
   }
 
  private:
+  static constexpr size_t kMostTopics = 500;
+  // For the pages of several nodes.
+  static constexpr absl::Duration kPatience = absl::Seconds(1);
+
   std::vector<v1::TopicInfo> rows_;
   bool more_ = false;
 };
-
-std::string Lines(const v1::Stats& before, const v1::Stats& now) {
-  const Rates rates(before, now);
-  return absl::StrFormat(
-      "sessions %u (%u WebSocket, %u gRPC), %u lagging, %u connections\n"
-      "received %.1f/s, delivered %.1f/s, skipped %.1f/s, sent %.2f MiB/s\n"
-      "ended %.1f/s, refused %.1f/s, %u topics, memory %.1f of %.0f MiB\n",
-      now.websocket_sessions() + now.grpc_sessions(), now.websocket_sessions(), now.grpc_sessions(),
-      now.lagging_sessions(), now.connections(),
-      rates.Of(before.messages_received(), now.messages_received()),
-      rates.Of(before.events_delivered(), now.events_delivered()),
-      rates.Of(before.events_skipped(), now.events_skipped()),
-      rates.Of(before.bytes_sent(), now.bytes_sent()) / kMiB,
-      rates.Of(before.sessions_ended(), now.sessions_ended()),
-      rates.Of(before.connections_refused(), now.connections_refused()), now.topics(),
-      static_cast<double>(now.memory_bytes()) / kMiB,
-      static_cast<double>(now.memory_budget()) / kMiB);
-}
 
 std::string OneLine(std::string lines) {
   std::replace(lines.begin(), lines.end(), '\n', ' ');
@@ -105,12 +88,84 @@ std::string OneLine(std::string lines) {
   return lines;
 }
 
-size_t TopicRows() {
+// Lines of the terminal for tables.
+size_t RoomForTables() {
   winsize size{};
   constexpr size_t kOtherLines = 7;
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row <= kOtherLines) return 10;
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row <= kOtherLines) {
+    return kTopicRows;
+  }
   return size.ws_row - kOtherLines;
 }
+
+// What was seen with the last look.
+class Picture {
+ public:
+  Picture(client::AdminClient* client, v1::ServerInfo server)
+      : client_(*client), server_(std::move(server)) {}
+
+  // `stats`: what the server that is asked has just said.
+  absl::Status Look(const v1::Stats& stats, bool topics_too) {
+    if (IsCluster()) {
+      const absl::Status status = nodes_.Look(&client_);
+      if (!status.ok()) return status;
+      sum_ = nodes_.Sum();
+    } else {
+      sum_ = NumbersOf(std::exchange(last_, stats), stats);
+    }
+    if (!topics_too) return absl::OkStatus();
+    const absl::Status status = topics_.Look(&client_, nodes_.scope());
+    // Redis, or a node, has gone since. If the server itself has, the next look says it.
+    if (IsCluster() && absl::IsUnavailable(status)) return absl::OkStatus();
+    return status;
+  }
+
+  std::string Screen() const {
+    std::string screen =
+        IsCluster() ? absl::StrFormat("crier %s, %s\n", server_.version(), Nodes())
+                    : absl::StrFormat("crier %s, %u shards\n", server_.version(), server_.shards());
+    screen += Lines() + "\n";
+    const size_t room = RoomForTables();
+    // Half of it for the nodes, where there are so many.
+    const size_t nodes = IsCluster() ? std::max<size_t>(1, room / 2) : 0;
+    if (nodes > 0) screen += nodes_.Table(nodes);
+    const size_t used = nodes > 0 ? nodes_.TableLines(nodes) : 0;
+    return screen + topics_.Table(room > used ? room - used : 1);
+  }
+  std::string Once() const {
+    if (!IsCluster()) return Lines() + topics_.Table(kTopicRows);
+    return Nodes() + "\n" + Lines() + "\n" + nodes_.Table(kNodeRows) + topics_.Table(kTopicRows);
+  }
+  std::string Line() const { return OneLine(IsCluster() ? Nodes() + ", " + Lines() : Lines()); }
+
+ private:
+  bool IsCluster() const { return !server_.node().empty(); }
+
+  std::string Nodes() const {
+    return absl::StrFormat("%u node%s%s", nodes_.count(), nodes_.count() == 1 ? "" : "s",
+                           nodes_.Trouble());
+  }
+
+  std::string Lines() const {
+    // A topic is on several nodes, so there is no sum of topics.
+    const std::string topics = IsCluster() ? "" : absl::StrFormat("%u topics, ", sum_.topics);
+    return absl::StrFormat(
+        "sessions %u (%u WebSocket, %u gRPC), %u lagging, %u connections\n"
+        "received %.1f/s, delivered %.1f/s, skipped %.1f/s, sent %.2f MiB/s\n"
+        "ended %.1f/s, refused %.1f/s, %smemory %.1f of %.0f MiB\n",
+        sum_.sessions(), sum_.websocket_sessions, sum_.grpc_sessions, sum_.lagging_sessions,
+        sum_.connections, sum_.received, sum_.delivered, sum_.skipped, sum_.bytes_sent / kMiB,
+        sum_.ended, sum_.refused, topics, static_cast<double>(sum_.memory_bytes) / kMiB,
+        static_cast<double>(sum_.memory_budget) / kMiB);
+  }
+
+  client::AdminClient& client_;
+  const v1::ServerInfo server_;
+  TopNodes nodes_;
+  Topics topics_;
+  v1::Stats last_;
+  Numbers sum_;
+};
 
 absl::Status Show(client::AdminClient* client, bool once, absl::Duration interval) {
   v1::ServerInfo server;
@@ -121,30 +176,20 @@ absl::Status Show(client::AdminClient* client, bool once, absl::Duration interva
   const int64_t milliseconds = absl::ToInt64Milliseconds(interval);
   request.mutable_interval()->set_seconds(milliseconds / 1000);
   request.mutable_interval()->set_nanos(static_cast<int32_t>(milliseconds % 1000) * 1'000'000);
-  Topics topics;
-  v1::Stats before;
+  Picture picture(client, std::move(server));
   bool first = true;
   absl::Status failed;
   status = client->Call(*client::AdminClient::Find("WatchStats"), request,
                         [&](const google::protobuf::Message& message) {
                           v1::Stats now;
                           now.CopyFrom(message);
-                          const v1::Stats last = std::exchange(before, now);
-                          if (screen || once) {
-                            failed = topics.Look(client);
-                            if (!failed.ok()) return false;
-                          }
+                          failed = picture.Look(now, screen || once);
+                          if (!failed.ok()) return false;
                           if (std::exchange(first, false)) return true;  // rates need two
                           if (screen) {
-                            std::cout << "\033[H\033[2J"
-                                      << absl::StrFormat("crier %s, %u shards\n", server.version(),
-                                                         server.shards())
-                                      << Lines(last, now) << "\n"
-                                      << topics.Table(TopicRows());
-                          } else if (once) {
-                            std::cout << Lines(last, now) << topics.Table(10);
+                            std::cout << "\033[H\033[2J" << picture.Screen();
                           } else {
-                            std::cout << OneLine(Lines(last, now));
+                            std::cout << (once ? picture.Once() : picture.Line());
                           }
                           std::cout << std::flush;
                           return std::cout.good() && !once;
@@ -159,12 +204,12 @@ int Top(const std::vector<std::string>& arguments) {
   flags.grpc = std::string(kAdminAddress);
   bool once = false;
   absl::Duration interval = absl::Seconds(1);
-  OptionParser parser(
-      "crier top [options]",
-      "Shows live what a server does: sessions, rates, memory, and its busiest\n"
-      "topics. In a terminal the screen is drawn anew each second; elsewhere it is\n"
-      "a line per second. Ends with Ctrl-C.\n"
-      "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 cannot connect.");
+  OptionParser parser("crier top [options]",
+                      "Shows live what a server does: sessions, rates, memory, and its busiest\n"
+                      "topics. Of a cluster it shows the sums over all nodes, and each node. In a\n"
+                      "terminal the screen is drawn anew each second; elsewhere it is a line per\n"
+                      "second. Ends with Ctrl-C.\n"
+                      "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 cannot connect.");
   AddAdminFlags(&flags, &parser);
   parser.Group("Output:");
   parser.Add("once", &once, "show it once, after one interval, and exit");

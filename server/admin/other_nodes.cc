@@ -19,7 +19,11 @@ class NodeCall final : public UnaryCall {
   NodeCall(Shard* shard, Caller caller, std::string peer, Answer answer)
       : UnaryCall(
             shard,
-            {.caller = std::move(caller), .timeout = {}, .fields = {}, .peer = std::move(peer)}),
+            {.caller = std::move(caller),
+             .timeout = {},
+             .fields = {},
+             .peer = std::move(peer),
+             .by_node = true}),
         answer_(std::move(answer)) {}
 
   bool over() const override { return answer_ == nullptr; }

@@ -59,7 +59,7 @@ v1::ListNodesResponse ListHere(const AdminContext& context) {
 
 void ListNodes(const AdminContext& context, UnaryCall& call, v1::ListNodesRequest request) {
   v1::ListNodesResponse response = ListHere(context);
-  response.mutable_nodes(0)->set_asked(true);
+  response.mutable_nodes(0)->set_asked(!call.head().by_node);
   if (!IsEverywhere(*context.engine, request.node())) return call.Respond(response);
   request.set_node(std::string(kThisNode));
   AskOtherNodes(context.engine, call, /*node=*/{}, PathOf("ListNodes"),
@@ -74,7 +74,6 @@ void ListNodes(const AdminContext& context, UnaryCall& call, v1::ListNodesReques
                       ++silent;
                       continue;
                     }
-                    there.mutable_nodes(0)->set_asked(false);
                     response.add_nodes()->Swap(there.mutable_nodes(0));
                   }
                   std::sort(response.mutable_nodes()->begin(), response.mutable_nodes()->end(),

@@ -5,6 +5,9 @@
 
 #include <array>
 #include <cassert>
+#include <chrono>
+#include <future>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -133,6 +136,19 @@ void ClusterBus::SetAnswerer(NodeAnswerer answerer) {
 void ClusterBus::AskNodes(Shard& shard, const std::string& node, std::string question,
                           NodesDone done) {
   Of(shard)->AskNodes(node, std::move(question), std::move(done));
+}
+
+void ClusterBus::Leave() {
+  // Long enough for a Redis that is there.
+  constexpr std::chrono::milliseconds kPatience{500};
+  const auto told = std::make_shared<std::promise<void>>();
+  Shard& first = engine_->shard(0);
+  first.Post([this, &first, told] {
+    ClusterShard* const its = Of(first);
+    if (its == nullptr) return told->set_value();
+    its->TellEnd([told] { told->set_value(); });
+  });
+  told->get_future().wait_for(kPatience);
 }
 
 void ClusterBus::Stop() {

@@ -40,6 +40,7 @@ class ClusterBus final : public SharedBus {
   void UnwatchPresence(Shard& home, const std::string& topic) override;
   void FollowerChanged(Shard& home, const std::string& topic, const std::string& user,
                        bool here) override;
+  void Leave() override;
   void Stop() override;
 
   // The machine's name, and digits that are random, so that no other node has the same.

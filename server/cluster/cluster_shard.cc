@@ -178,6 +178,12 @@ void ClusterShard::OnRestored(size_t index) {
   talk_->TellAll(std::move(frame), nullptr);
 }
 
+void ClusterShard::TellEnd(absl::AnyInvocable<void()> told) {
+  cluster::NodeFrame frame;
+  frame.mutable_ended();
+  talk_->TellAll(std::move(frame), [told = std::move(told)](std::optional<size_t>) mutable { told(); });
+}
+
 void ClusterShard::OnFrame(std::string_view payload) {
   std::optional<cluster::NodeFrame> frame = talk_->Read(payload);
   if (!frame) return;
@@ -190,6 +196,13 @@ void ClusterShard::OnFrame(std::string_view payload) {
     case cluster::NodeFrame::kBegan:
       for (size_t i = 0; i < shard_.engine().shard_count(); ++i) {
         hand_(i, [](ClusterShard& other) { other.watch_->Renew(); });
+      }
+      return;
+    case cluster::NodeFrame::kEnded:
+      for (size_t i = 0; i < shard_.engine().shard_count(); ++i) {
+        hand_(i, [node = std::string(NodeOf(from))](ClusterShard& other) {
+          other.watch_->OnEnded(node);
+        });
       }
       return;
     case cluster::NodeFrame::kWatch:

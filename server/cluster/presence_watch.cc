@@ -1,5 +1,6 @@
 #include "server/cluster/presence_watch.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -14,6 +15,8 @@ constexpr std::chrono::seconds kPatience{1};
 // What nobody watches any more is watched for so long all the same: who comes and goes does not
 // make all nodes tell their followers each time.
 constexpr std::chrono::seconds kKept{30};
+// Their last words arrive within seconds.
+constexpr size_t kEndedNodes = 16;
 // Of names in one frame.
 constexpr size_t kFrameBytes = 32 << 10;
 // A slot of a table at a load of a half, besides the name.
@@ -106,9 +109,21 @@ void PresenceWatch::KnowAll(const std::string& topic, Watched* watched) {
 
 // --- What nodes say.
 
+bool PresenceWatch::Hear(const std::string& node) {
+  if (std::find(ended_.begin(), ended_.end(), node) != ended_.end()) return false;
+  heard_at_[node] = home_.clock().Now();
+  return true;
+}
+
+void PresenceWatch::OnEnded(const std::string& node) {
+  ForgetNode(node);
+  ended_.push_back(node);
+  if (ended_.size() > kEndedNodes) ended_.pop_front();
+}
+
 void PresenceWatch::OnMembers(const std::string& from, const cluster::Members& members) {
   const std::string node(NodeOf(from));
-  heard_at_[node] = home_.clock().Now();
+  if (!Hear(node)) return;
   Watched* const watched = Find(members.topic());
   if (watched == nullptr) return;
   Elsewhere& there = watched->others[node];
@@ -134,7 +149,7 @@ void PresenceWatch::OnMembers(const std::string& from, const cluster::Members& m
 
 void PresenceWatch::OnChanged(const std::string& from, const cluster::MembersChanged& change) {
   const std::string node(NodeOf(from));
-  heard_at_[node] = home_.clock().Now();
+  if (!Hear(node)) return;
   Watched* const watched = Find(change.topic());
   if (watched == nullptr) return;
   Elsewhere& there = watched->others[node];
@@ -160,7 +175,7 @@ void PresenceWatch::OnChanged(const std::string& from, const cluster::MembersCha
 
 void PresenceWatch::OnVersions(const std::string& from, const cluster::Versions& versions) {
   const std::string node(NodeOf(from));
-  heard_at_[node] = home_.clock().Now();
+  if (!Hear(node)) return;
   for (const auto& [number, version] : versions.versions()) {
     const auto topic = by_number_.find(number);
     if (topic == by_number_.end()) continue;

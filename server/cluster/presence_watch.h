@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <set>
@@ -50,6 +51,8 @@ class PresenceWatch {
   void OnMembers(const std::string& from, const cluster::Members& members);
   void OnChanged(const std::string& from, const cluster::MembersChanged& change);
   void OnVersions(const std::string& from, const cluster::Versions& versions);
+  // The node stops, and this is the last of it: what comes all the same was on its way.
+  void OnEnded(const std::string& node);
   // A node, this one or another, hears again what all are told: all is said again at once.
   void Renew() { renewed_at_.reset(); }
 
@@ -91,6 +94,8 @@ class PresenceWatch {
   void TellAll(const std::string& topic, const Watched& watched);
   void Forget(StringMap<Watched>::iterator watched);
   void ForgetNode(const std::string& node);
+  // Something has come from this node. False: it has ended.
+  bool Hear(const std::string& node);
   Watched* Find(std::string_view topic);
   void Apply(const std::string& topic, const FollowersElsewhere& change);
 
@@ -105,6 +110,7 @@ class PresenceWatch {
   std::set<std::pair<TimePoint, std::string>> waiting_;  // for nodes' answers
   StringMap<TimePoint> heard_at_;                        // by node
   std::optional<TimePoint> renewed_at_;
+  std::deque<std::string> ended_;  // the last nodes that have
 };
 
 }  // namespace crier

@@ -187,9 +187,11 @@ Fault FillPresence(const PlainFields& fields, v1::Subscribe* subscribe) {
 
 // For the frames that have a topic and an id.
 template <typename Frame>
-Fault FillTopic(Action action, PlainFields* fields, Frame* frame) {
+Fault FillTopic(Action action, PlainFields* fields, Frame* frame, bool may_be_absent = false) {
   PlainFields& f = *fields;
-  if (Fault fault = Require(action, PlainKey::kTopic, f)) return fault;
+  if (!may_be_absent) {
+    if (Fault fault = Require(action, PlainKey::kTopic, f)) return fault;
+  }
   *frame->mutable_topic() = std::move(f[PlainKey::kTopic].text);
   *frame->mutable_id() = std::move(f[PlainKey::kId].text);
   return std::nullopt;
@@ -218,7 +220,9 @@ Fault Fill(PlainFields* fields, v1::ClientFrame* frame) {
       MoveUser(fields, frame);
       if (Fault fault = FillResume(*fields, frame->mutable_subscribe())) return fault;
       if (Fault fault = FillPresence(*fields, frame->mutable_subscribe())) return fault;
-      return FillTopic(action, fields, frame->mutable_subscribe());
+      // A resume point without a topic is of the one that everyone follows.
+      return FillTopic(action, fields, frame->mutable_subscribe(),
+                       /*may_be_absent=*/frame->subscribe().has_resume());
     case Action::kUnsubscribe:
       MoveUser(fields, frame);
       return FillTopic(action, fields, frame->mutable_unsubscribe());

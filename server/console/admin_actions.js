@@ -3,12 +3,12 @@
 class Actions {
   static kKept = 50;
 
-  // filter(): that of the sessions shown. done(): something has changed.
-  constructor(calls, {filter, done}) {
+  // filter(): that of the sessions shown. nodes: Nodes. done(): something has changed.
+  constructor(calls, {filter, nodes, done}) {
     this.calls = calls;
     this.filter = filter;
+    this.nodes = nodes;
     this.done = done;
-    this.drainTime = '';
     this.on('disconnect', (fields) => this.disconnect(fields));
     this.on('publish', (fields) => this.publish(fields));
     this.on('log-level', (fields) => this.setLogLevel(fields));
@@ -58,19 +58,22 @@ class Actions {
   }
 
   async disconnect({which, sessionId, userId, detail, advice, seconds}) {
+    const {where, scope} = this.nodes;
     const sessions = {sessionId: {sessionId}, userId: {userId}, filter: {filter: this.filter()},
                       all: {all: true}}[which];
-    const named = {sessionId: `session ${sessionId}`, userId: `all sessions of ${userId}`,
-                   filter: `all sessions with ${Actions.describe(this.filter())}`,
-                   all: 'all sessions of this server'}[which];
+    const named = {sessionId: `session ${sessionId}`, userId: `all sessions of ${userId}${where}`,
+                   filter: `all sessions with ${Actions.describe(this.filter())}${where}`,
+                   all: `all sessions${where || ' of this server'}`}[which];
     if (which === 'filter' && !Object.keys(this.filter()).length) {
       throw new Error('no filter is set above; choose "all sessions" for all');
     }
     if (!await Actions.sure(`Disconnect ${named}?`, 'Disconnect')) return '';
-    const request = {...sessions, detail, advice};
+    // One session is on one node only, whichever that is.
+    const request = {...sessions, detail, advice, node: which === 'sessionId' ? '' : scope};
     if (seconds !== undefined) request.retryAfter = `${seconds}s`;
-    const {disconnected = '0'} = await this.calls.call('Disconnect', request);
-    return `Disconnected ${named}: ${disconnected} session${disconnected === '1' ? '' : 's'}.`;
+    const {disconnected = '0', silentNodes} = await this.calls.call('Disconnect', request);
+    const silent = silentNodes ? ` No answer came from ${nodesInWords(silentNodes)}.` : '';
+    return `Disconnected ${named}: ${disconnected} session${disconnected === '1' ? '' : 's'}.${silent}`;
   }
 
   async publish(message) {
@@ -78,21 +81,28 @@ class Actions {
     byId('publish').elements.body.select();
     const place = message.actionType === 'DIRECT' ? `to ${message.to}`
         : message.topic ? `in ${message.topic}` : 'to all sessions';
+    // A cluster counts nodes.
+    const counted = this.nodes.here ? 'node' : 'recipient';
     return `Published ${place}${offset ? `, offset ${offset}` : ''}: ` +
-        `${recipients} recipient${recipients === '1' ? '' : 's'}.`;
+        `${recipients} ${counted}${recipients === '1' ? '' : 's'}.`;
   }
 
   async setLogLevel({level}) {
-    const {previous} = await this.calls.call('SetLogLevel', {level});
-    return `Log level: ${level}; it was ${previous}.`;
+    const {here, target} = this.nodes;
+    const {previous} = await this.calls.call('SetLogLevel', {level, node: target});
+    return `Log level${here ? ` of node ${target}` : ''}: ${level}; it was ${previous}.`;
   }
 
   async drain() {
-    const over = this.drainTime ? ` over ${this.drainTime}` : '';
-    if (!await Actions.sure(`Drain ${location.host}? It closes all sessions${over}, and then the ` +
-                            'server stops. This cannot be taken back.', 'Drain')) return '';
-    const {drainTime} = await this.calls.call('Drain');
-    return `The server drains over ${drainTime}, and then stops.`;
+    const {here, target} = this.nodes;
+    const {flags = {}} = await this.calls.call('GetServerInfo', {node: target});
+    const over = flags.drain_time ? ` over ${flags.drain_time}` : '';
+    const [what, stops, others] = here ? [`node ${target}`, 'the node', ' The other nodes go on.']
+                                       : [location.host, 'the server', ''];
+    if (!await Actions.sure(`Drain ${what}? It closes all sessions${over}, and then ${stops} stops.` +
+                            `${others} This cannot be taken back.`, 'Drain')) return '';
+    const {drainTime} = await this.calls.call('Drain', {node: target});
+    return `${here ? `Node ${target}` : 'The server'} drains over ${drainTime}, and then stops.`;
   }
 
   static describe(filter) {

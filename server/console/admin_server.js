@@ -14,13 +14,19 @@ function definition(list, entries) {
       ([name, text]) => [make('dt', {}, name), make('dd', {}, text)]));
 }
 
-function showServer(info) {
+// Of the server that answers the page.
+function showHead(info) {
   clockOffset = Date.now() - Date.parse(info.startedAt) - 1000 * secondsOf(info.uptime);
-  const limits = info.limits ?? {};
-  const limit = (value) => Number(value ?? 0) ? count(Number(value)) : 'no limit';
   byId('version').textContent = info.version;
   byId('uptime').textContent = `, up ${format.duration(secondsOf(info.uptime))}`;
+}
+
+// Of that, or of another node.
+function showServer(info) {
+  const limits = info.limits ?? {};
+  const limit = (value) => Number(value ?? 0) ? count(Number(value)) : 'no limit';
   definition(byId('facts'), [
+    ...(info.node ? [['Node', info.node]] : []),
     ['Sessions', count(Number(info.sessions ?? 0))],
     ['Connections', `${count(Number(info.connections ?? 0))} of ${limit(limits.maxConnections)}`],
     ['Started', new Date(info.startedAt).toLocaleString()],

@@ -1,9 +1,10 @@
-// The sessions. Their order is that of their ids, so they stay where they are.
+// The sessions. Their order is that of their ids, node by node, so they stay where they are.
 
-function sessionListing(calls, chosen) {
-  const listing = new Listing(byId('sessions'), calls, {
+// scope(): a request's `node`. chosen(session): one that somebody wants to disconnect.
+function sessionListing(calls, scope, chosen) {
+  return new Listing(byId('sessions'), calls, {
     method: 'ListSessions',
-    request: (filter) => ({filter}),
+    request: (filter) => ({filter, node: scope()}),
     list: (answer) => answer.sessions ?? [],
     key: (session) => session.sessionId,
     cells(session) {
@@ -17,6 +18,7 @@ function sessionListing(calls, chosen) {
         format.duration(Math.max(0, open)),
         String(session.topics ?? 0),
         events ? `${events} (${inWords(format.bytes(Number(session.mailboxBytes ?? 0)))})` : '0',
+        session.node ?? '',
         null,
       ];
     },
@@ -32,7 +34,6 @@ function sessionListing(calls, chosen) {
       row.title = session.lagging ? 'lags: its client takes no bytes' : '';
     },
   });
-  return listing;
 }
 
 function quiet(text) { return make('em', {}, text); }

@@ -5,12 +5,15 @@ class AdminPage {
 
   constructor() {
     this.calls = new AdminCalls();
+    this.nodes = new Nodes(this.calls, () => this.beginAnew());
     this.actions = new Actions(this.calls, {
       filter: () => this.sessions.filter,
+      nodes: this.nodes,
       done: () => this.look(),
     });
-    this.sessions = sessionListing(this.calls, (session) => this.actions.choose(session));
-    this.topics = topicListing(this.calls);
+    const scope = () => this.nodes.scope;
+    this.sessions = sessionListing(this.calls, scope, (session) => this.actions.choose(session));
+    this.topics = topicListing(this.calls, scope);
     this.up = null;
     byId('login').addEventListener('submit', (event) => {
       event.preventDefault();
@@ -23,6 +26,8 @@ class AdminPage {
     this.look();
   }
 
+  get listings() { return [this.sessions, this.topics]; }
+
   useToken(token) {
     // What a header can hold (RFC 6750, section 2.1).
     if (token && !/^[\w.~+/=-]+$/.test(token)) {
@@ -34,7 +39,9 @@ class AdminPage {
     byId('token').value = '';
     byId('forget').hidden = !token;
     // Nothing that one token was shown stays for who comes after.
-    for (const listing of [this.sessions, this.topics]) {
+    this.nodes.forget();
+    for (const listing of this.listings) {
+      listing.begin();
       listing.next = '';
       listing.show([]);
       listing.note('');
@@ -64,14 +71,12 @@ class AdminPage {
     try {
       const info = await this.calls.call('GetServerInfo');
       if (token !== this.calls.token) return;
-      const known = Boolean(this.info);
-      this.info = info;
-      this.actions.drainTime = info.flags?.drain_time ?? '';
-      if (!known) byId('log-level').elements.level.value = info.logLevel;
-      showServer(info);
+      showHead(info);
       byId('login').hidden = true;
       this.set(true, info.draining ? 'draining' : 'live');
-      await Promise.all([this.sessions.look(), this.topics.look()]);
+      await this.nodes.look(info);
+      if (token !== this.calls.token) return;
+      await Promise.all([this.askNode(info), ...this.listings.map((listing) => this.askList(listing))]);
     } catch (error) {
       if (token !== this.calls.token) return;
       if (asksForToken(error)) {
@@ -80,6 +85,41 @@ class AdminPage {
       }
       this.set(false, error.code ? error.message : `${error.message}. Trying again.`);
     }
+  }
+
+  // The facts are those of the node that the actions are about. `info`: of the one that is asked.
+  async askNode(info) {
+    const {here, target} = this.nodes;
+    if (target !== here) {
+      try {
+        info = await this.calls.call('GetServerInfo', {node: target});
+      } catch (error) {
+        if (!AdminPage.isOfOtherNodes(error)) throw error;
+        return;
+      }
+      if (target !== this.nodes.target) return;
+    }
+    if (this.levelOf !== target) byId('log-level').elements.level.value = info.logLevel;
+    this.levelOf = target;
+    showServer(info);
+  }
+
+  async askList(listing) {
+    try {
+      await listing.look();
+    } catch (error) {
+      if (!this.nodes.here || !AdminPage.isOfOtherNodes(error)) throw error;
+      listing.note(error.message);
+    }
+  }
+
+  // A node does not answer, has gone, or Redis has: the server itself is there.
+  static isOfOtherNodes(error) { return ['unavailable', 'not_found'].includes(error.code); }
+
+  // The lists are about other nodes now.
+  beginAnew() {
+    for (const listing of this.listings) listing.begin();
+    this.look();
   }
 
   askForToken(why) {

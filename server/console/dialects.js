@@ -98,7 +98,8 @@ function ackWords(offset, recipients, duplicate) {
   const parts = [];
   if (duplicate) parts.push('duplicate: this id was published before');
   if (Number(offset)) parts.push(`offset ${offset}`);
-  if (Number(recipients)) parts.push(`for ${recipients} session${Number(recipients) > 1 ? 's' : ''}`);
+  // Sessions, or nodes of a cluster.
+  if (Number(recipients)) parts.push(`for ${recipients} recipient${Number(recipients) > 1 ? 's' : ''}`);
   return parts.join(', ') || 'done';
 }
 

@@ -1,22 +1,21 @@
-// A table of what a method lists, page by page, with its filter. Looks again every few seconds; a row
-// that stays is changed in place, so that a pointer or the focus in it does not lose it.
+// A table of what a method lists, page by page, with its filter. Looks again every few seconds.
 //
 // on: method, its name; request(filter), of the fields that are set; list(answer), the entries;
-// key(entry); cells(entry), a string or a node for each column, null for one that is made once;
-// made(row, entry), of a new row; changed(row, entry), of every one.
+// order(a, b) of two of them, by default as they come; and what Rows needs.
 class Listing {
   static kPageSize = 100;
+  // Milliseconds in which a page is filled: the server may give it in parts, in a cluster one for each
+  // node.
+  static kPatience = 5000;
 
   constructor(place, calls, on) {
     this.place = place;
     this.calls = calls;
     this.on = on;
-    this.rows = new Map();
+    this.rows = new Rows(place, on);
     this.tokens = [''];  // of the pages up to the one shown
     this.next = '';
     this.filter = {};
-    this.body = place.querySelector('tbody');
-    this.columns = [...place.querySelectorAll('th')].map((head) => head.className);
     this.part('filter').addEventListener('submit', (event) => {
       event.preventDefault();
       this.filter = fieldsOf(this.part('filter'));
@@ -40,44 +39,36 @@ class Listing {
     this.look().catch((error) => this.note(error.message));
   }
 
+  // The next look is at the first page.
+  begin() { this.tokens = ['']; }
+
   // Throws as AdminCalls.call.
   async look() {
     const {tokens} = this;
-    const answer = await this.calls.call(this.on.method, {
-      ...this.on.request(this.filter), pageSize: Listing.kPageSize, pageToken: tokens.at(-1)});
-    if (tokens !== this.tokens) return;  // another page was asked for meanwhile
-    this.next = answer.nextPageToken ?? '';
-    this.show(this.on.list(answer));
+    const entries = new Map();
+    let next = tokens.at(-1), silent = 0;
+    const end = performance.now() + Listing.kPatience;
+    do {
+      const answer = await this.calls.call(this.on.method, {
+        ...this.on.request(this.filter), pageSize: Listing.kPageSize - entries.size,
+        pageToken: next});
+      if (tokens !== this.tokens) return;  // another page was asked for meanwhile
+      for (const entry of this.on.list(answer)) entries.set(this.on.key(entry), entry);
+      silent = Math.max(silent, answer.silentNodes ?? 0);
+      next = answer.nextPageToken ?? '';
+    } while (next && entries.size < Listing.kPageSize && performance.now() < end);
+    this.next = next;
+    const shown = [...entries.values()];
+    this.show(this.on.order ? shown.sort(this.on.order) : shown, silent);
     this.showPages();
   }
 
-  show(entries) {
-    const left = new Set(this.rows.keys());
-    entries.forEach((entry, i) => {
-      const key = this.on.key(entry);
-      left.delete(key);
-      let row = this.rows.get(key);
-      if (!row) {
-        row = make('tr', {}, ...this.columns.map((name) => make('td', name ? {class: name} : {})));
-        this.rows.set(key, row);
-        this.on.made?.(row, entry);
-      }
-      this.on.cells(entry).forEach((cell, column) => {
-        const {children: cells} = row;
-        if (cell === null || cells[column].textContent === (cell.textContent ?? cell)) return;
-        cells[column].replaceChildren(cell);
-        cells[column].title = cells[column].textContent;
-      });
-      this.on.changed?.(row, entry);
-      if (this.body.children[i] !== row) this.body.insertBefore(row, this.body.children[i] ?? null);
-    });
-    for (const key of left) {
-      this.rows.get(key).remove();
-      this.rows.delete(key);
-    }
+  show(entries, silent = 0) {
+    this.rows.show(entries);
     const more = this.next ? ', and more' : '';
-    this.note(this.tokens.length > 1 ? `page ${this.tokens.length}: ${entries.length}${more}`
-                                     : `${entries.length}${more}`);
+    const without = silent ? `, without those of ${nodesInWords(silent)}` : '';
+    this.note(this.tokens.length > 1 ? `page ${this.tokens.length}: ${entries.length}${more}${without}`
+                                     : `${entries.length}${more}${without}`);
   }
 
   showPages() {
@@ -88,6 +79,8 @@ class Listing {
 
   note(text) { this.part('note').textContent = text; }
 }
+
+const nodesInWords = (number) => `${number} ${number === 1 ? 'node' : 'nodes'}`;
 
 // What is set in a form: {name: text}, and true for a box that is ticked.
 function fieldsOf(form) {

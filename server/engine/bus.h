@@ -79,6 +79,9 @@ class Bus {
   virtual void Publish(Shard& from, Publication publication) = 0;
   // The first of all that is asked of it for this shard. Runs on: the shard's thread.
   virtual void Start(Shard&) {}
+  // The node leaves for good: its shards' threads are about to end. Waits a moment for what is said
+  // then. Runs on: none of their threads.
+  virtual void Leave() {}
   // The shards' threads have ended: lets go of all that refers to the shards. Nothing is asked of
   // what is shared from then on.
   virtual void Stop() {}

@@ -48,6 +48,7 @@ void Engine::Start() {
 }
 
 void Engine::Stop() {
+  if (!threads_.empty()) bus_->Leave();
   for (const auto& shard : shards_) shard->Stop();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();

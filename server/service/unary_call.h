@@ -37,6 +37,8 @@ struct UnaryHead {
   // (UnaryMethods::Fields).
   CallFields fields;
   std::string peer = {};
+  // Another node of the cluster makes the call, for its own caller.
+  bool by_node = false;
 };
 
 // A handler answers once: with Respond or Fail, at once or later, on the shard's thread. Further

@@ -50,8 +50,11 @@ class EmptyPage(http.server.BaseHTTPRequestHandler):
 class AdminPageCase(unittest.TestCase):
     flags = []
 
+    def new_folder(self):
+        return Path(self.enterContext(tempfile.TemporaryDirectory()))
+
     def setUp(self):
-        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.folder = self.new_folder()
         self.log = self.folder / "log"
         with open(self.log, "w", encoding="utf-8") as log:
             self.crierd = self.enterContext(support.Crierd(
@@ -62,6 +65,18 @@ class AdminPageCase(unittest.TestCase):
     def prepared(self):
         """The folder, with what the flags name."""
         return self.folder
+
+    def with_secret(self):
+        """The folder, with a key for tokens."""
+        (self.folder / "secret").write_text("s" * 64)
+        return self.folder
+
+    def token(self, *claims):
+        """One of ann's, by that key."""
+        return subprocess.run(
+            [os.environ["CRIER"], "token", "make", "--key", str(self.folder / "secret"), "--alg",
+             "HS256", "--sub", "ann", *claims],
+            capture_output=True, check=True, text=True).stdout.strip()
 
     def open(self):
         self.page.open(f"http://{self.crierd.admin}/")
@@ -244,14 +259,7 @@ class AdminTokenTest(AdminPageCase):
     flags = ["--auth_keys={folder}/secret"]
 
     def prepared(self):
-        (self.folder / "secret").write_text("s" * 64)
-        return self.folder
-
-    def token(self, *claims):
-        return subprocess.run(
-            [os.environ["CRIER"], "token", "make", "--key", str(self.folder / "secret"), "--alg",
-             "HS256", "--sub", "ann", *claims],
-            capture_output=True, check=True, text=True).stdout.strip()
+        return self.with_secret()
 
     def test_the_token_is_asked_for_and_kept_nowhere(self):
         self.open()

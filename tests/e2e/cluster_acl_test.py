@@ -3,6 +3,7 @@ Redis. With these rules two nodes do all that a cluster does, and there is none 
 
 import asyncio
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ import unittest
 
 import cluster
 import support
+from admin_page_test import call
 
 sys.path.insert(0, str(cluster.ROOT / "tests/faults"))
 try:
@@ -102,7 +104,7 @@ class AclTest(unittest.TestCase):
 
     async def converse(self, nodes):
         """All that nodes ask of Redis: following, publishing with and without an id, a log that is
-        trimmed, the past, users."""
+        trimmed, the past, users; and what they say to each other: questions, changes of presence."""
         run = next(RUNS)
         one = await LINKS["json"].open(nodes[0], "alice")
         two = await LINKS["proto"].open(nodes[1], "bob")
@@ -138,6 +140,12 @@ class AclTest(unittest.TestCase):
         await one.send(v1.ClientFrame(presence=v1.PresenceQuery(topic="news", id="p")))
         present = await self.event(one, "presence")
         self.assertEqual((present.sessions, sorted(present.users)), (2, ["alice", "bob"]))
+        await one.send(v1.ClientFrame(subscribe=v1.Subscribe(topic=f"room {run}", id="w", presence=True)))
+        self.assertEqual((await self.event(one, "presence")).users, ["alice"])
+        await two.send(v1.ClientFrame(subscribe=v1.Subscribe(topic=f"room {run}", id="j")))
+        self.assertEqual((await self.event(one, "presence_change")).joined, ["bob"])
+        status, body = call(nodes[0].crierd.admin, "ListNodes", {})
+        self.assertEqual((status, len(json.loads(body)["nodes"])), (200, 2))
         for link in (one, two):
             await link.close()
         return acks[-1]

@@ -54,7 +54,7 @@ class ConsoleMessagesTest(ConsoleCase):
                 self.wait_for_row("received", "ack", "")
                 self.say("broadcast", topic=topic, body="extra!", id=f"b-{dialect}")
                 self.assertIn(f"in {topic}", self.wait_for_row("received", "broadcast", "extra!")[2])
-                self.wait_for_row("received", "ack", "offset 1, for 1 session")
+                self.wait_for_row("received", "ack", "offset 1, for 1 recipient")
                 self.say("presence", topic=topic, id="")
                 self.wait_for_row("received", "presence", "1 session follows: ada")
                 self.say("unsubscribe", topic=topic, id="u1")

@@ -19,3 +19,4 @@ function(crier_cluster_test name)
 endfunction()
 
 crier_cluster_test(bus_contract_test)
+crier_cluster_test(cluster_presence_test)

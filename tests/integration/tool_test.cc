@@ -134,13 +134,14 @@ TEST_P(SendTest, ListenTellsWhoIsThere) {
   EXPECT_THAT(listen({}), HasSubstr("1 session follows the common topic: ann\n"));
 }
 
-TEST_P(SendTest, DoesNotCountItself) {
+TEST_P(SendTest, SaysHowManyRecipientsThereAreAndWhetherItIsOne) {
   ASSERT_TRUE(crierd_.ready());
   for (int i = 1; i <= 10; ++i) {
-    EXPECT_EQ(Send({"hello"}), "sent as offset " + std::to_string(i) + " to 0 other sessions\n");
+    EXPECT_EQ(Send({"hello"}),
+              "sent as offset " + std::to_string(i) + " to 1 recipient, itself included\n");
   }
-  EXPECT_EQ(Send({"--topic=news", "hello"}), "sent as offset 1 to 0 other sessions\n");
-  EXPECT_EQ(Send({"--user=ann", "--to=ann", "hello"}), "sent to 0 other sessions\n");
+  EXPECT_EQ(Send({"--topic=news", "hello"}), "sent as offset 1 to 0 recipients\n");
+  EXPECT_EQ(Send({"--user=ann", "--to=ann", "hello"}), "sent to 1 recipient, itself included\n");
 
   const std::unique_ptr<ChildProcess> first =
       Start({"listen", "--url=ws://" + crierd_.http() + "/ws", "--user=ann", "--topic=news"});
@@ -148,15 +149,15 @@ TEST_P(SendTest, DoesNotCountItself) {
       Start({"listen", "--grpc=" + crierd_.grpc(), "--user=ann", "--topic=news"});
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   std::string answer;
-  while (!answer.ends_with(" to 2 other sessions\n") &&
-         std::chrono::steady_clock::now() < deadline) {
+  while (!answer.ends_with(" to 2 recipients\n") && std::chrono::steady_clock::now() < deadline) {
     answer = Send({"--topic=news", "are you there?"});
   }
-  EXPECT_THAT(Send({"hello"}), EndsWith(" to 2 other sessions\n"));
-  EXPECT_THAT(Send({"--topic=news", "hello"}), EndsWith(" to 2 other sessions\n"));
-  EXPECT_THAT(Send({"--user=ann", "--to=ann", "hello"}), "sent to 2 other sessions\n");
-  EXPECT_THAT(Send({"--user=bob", "--to=ann", "hello"}), "sent to 2 other sessions\n");
-  EXPECT_THAT(Send({"--json", "hello"}), HasSubstr("\"recipients\":\"2\""));
+  EXPECT_THAT(Send({"hello"}), EndsWith(" to 3 recipients, itself included\n"));
+  EXPECT_THAT(Send({"--topic=news", "hello"}), EndsWith(" to 2 recipients\n"));
+  EXPECT_THAT(Send({"--user=ann", "--to=ann", "hello"}),
+              "sent to 3 recipients, itself included\n");
+  EXPECT_THAT(Send({"--user=bob", "--to=ann", "hello"}), "sent to 2 recipients\n");
+  EXPECT_THAT(Send({"--json", "hello"}), HasSubstr("\"recipients\":\"3\""));
 }
 
 TEST_P(SendTest, AnIdIsRememberedForAUser) {

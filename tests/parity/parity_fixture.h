@@ -1,4 +1,5 @@
-// One process with both transports on one engine, and clients of every dialect.
+// One process with both transports on one engine, or two nodes of a cluster, and clients of every
+// dialect.
 #ifndef CRIER_TESTS_PARITY_PARITY_FIXTURE_H_
 #define CRIER_TESTS_PARITY_PARITY_FIXTURE_H_
 
@@ -8,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,7 @@
 #include "server/net/connection_table.h"
 #include "server/websocket/websocket_server.h"
 #include "tests/parity/peer.h"
+#include "tests/support/redis_server.h"
 
 namespace crier::testing {
 
@@ -29,6 +32,11 @@ std::vector<SpeechPair> AllPairs();
 // "PlainToGrpc", ...
 std::string NameOfPair(const ::testing::TestParamInfo<SpeechPair>& pair);
 
+// The same, and on how many nodes they are: one, or two, where each has its own.
+using NodesPair = std::tuple<SpeechPair, size_t>;
+// "PlainToGrpc", "PlainToGrpcOnTwoNodes", ...
+std::string NameOfNodesPair(const ::testing::TestParamInfo<NodesPair>& pair);
+
 class ParityTest : public ::testing::Test {
  protected:
   ParityTest() { engine_options_.shards = 2; }
@@ -40,17 +48,19 @@ class ParityTest : public ::testing::Test {
   GrpcOptions grpc_options_;
   ConnectionTable::Limits connection_limits_;
   const Clock* clock_ = &Clock::Real();  // outlives the server
+  size_t node_count_ = 1;                // more: a cluster, on a Redis of the test's own
 
   void StartServer();
   void StopServer();
-  Engine& engine() { return *engine_; }
+  // Of the first node, as all below where nothing else is said.
+  Engine& engine() { return *nodes_.front()->engine; }
 
-  std::unique_ptr<Peer> Connect(Speech speech, const std::string& user) {
-    return Connect(speech, Login{.user = user});
+  std::unique_ptr<Peer> Connect(Speech speech, const std::string& user, size_t node = 0) {
+    return Connect(speech, Login{.user = user}, node);
   }
-  std::unique_ptr<Peer> Connect(Speech speech, const Login& login);
-  std::string http_address() const { return websocket_->addresses(); }
-  std::string grpc_address() const { return grpc_->addresses(); }
+  std::unique_ptr<Peer> Connect(Speech speech, const Login& login, size_t node = 0);
+  std::string http_address() const { return nodes_.front()->websocket->addresses(); }
+  std::string grpc_address() const { return nodes_.front()->grpc->addresses(); }
   // Runs on every shard, one after the other, and waits.
   void OnEveryShard(const std::function<void(Shard&)>& task);
   // Until what shards had to tell each other is told. Of sessions on different shards, one that was
@@ -63,18 +73,28 @@ class ParityTest : public ::testing::Test {
   // What /metrics says, and one value of it: of "crier_topics", or of
   // "crier_sessions_ended_total{transport=\"grpc\",outcome=\"ok\"}". The test fails if it is not
   // there.
-  std::string MetricsText() const { return metrics_->Text(); }
+  std::string MetricsText() const { return nodes_.front()->metrics->Text(); }
   int64_t Metric(const std::string& name) const;
   // Waits until that is at least `least`. The test fails if it is not in time.
   void AwaitMetric(const std::string& name, int64_t least = 1) const;
 
  private:
-  std::unique_ptr<Metrics> metrics_;
-  std::unique_ptr<Engine> engine_;
-  UnaryMethods methods_;
-  std::unique_ptr<ConnectionTable> connections_;
-  std::unique_ptr<WebSocketServer> websocket_;
-  std::unique_ptr<GrpcServer> grpc_;
+  struct Node {
+    std::unique_ptr<Metrics> metrics;
+    std::unique_ptr<Engine> engine;
+    UnaryMethods methods;
+    std::unique_ptr<ConnectionTable> connections;
+    std::unique_ptr<WebSocketServer> websocket;
+    std::unique_ptr<GrpcServer> grpc;
+  };
+
+  void StartNode();
+  static void OnEveryShardOf(Node& node, const std::function<void(Shard&)>& task);
+  // As the server's own start does.
+  static void AwaitCluster(Node& node);
+
+  std::unique_ptr<RedisServer> redis_;
+  std::vector<std::unique_ptr<Node>> nodes_;
 };
 
 }  // namespace crier::testing

@@ -83,13 +83,18 @@ void ForEachSession(Shard& shard, const std::function<void(Session&)>& task) {
 
 void Expect(Peer& peer, const std::string& ack) { EXPECT_EQ(peer.Next().ack().id(), ack); }
 
-class PairPresenceTest : public ParityTest, public ::testing::WithParamInterface<SpeechPair> {};
-INSTANTIATE_TEST_SUITE_P(Speech, PairPresenceTest, ::testing::ValuesIn(AllPairs()), NameOfPair);
+class PairPresenceTest : public ParityTest, public ::testing::WithParamInterface<NodesPair> {};
+INSTANTIATE_TEST_SUITE_P(Speech, PairPresenceTest,
+                         ::testing::Combine(::testing::ValuesIn(AllPairs()),
+                                            ::testing::Values(size_t{1}, size_t{2})),
+                         NameOfNodesPair);
 
 TEST_P(PairPresenceTest, ComesAndGoes) {
+  const auto& [speech, nodes] = GetParam();
+  node_count_ = nodes;
   StartServer();
-  const auto bob = Connect(GetParam().first, "bob");
-  const auto ada = Connect(GetParam().second, "ada");
+  const auto bob = Connect(speech.first, "bob");
+  const auto ada = Connect(speech.second, "ada", nodes - 1);
   bob->Send(Subscribe("room", "s"));
   Expect(*bob, "s");
 
@@ -100,8 +105,8 @@ TEST_P(PairPresenceTest, ComesAndGoes) {
   EXPECT_THAT(room.users(), UnorderedElementsAre("ada", "bob"));
 
   // Another session of bob, and one of nobody.
-  const auto second = Connect(GetParam().second, "bob");
-  const auto nobody = Connect(GetParam().first, "");
+  const auto second = Connect(speech.second, "bob", nodes - 1);
+  const auto nobody = Connect(speech.first, "");
   second->Send(Subscribe("room"));
   nobody->Send(Subscribe("room"));
   room.TakeUntil(4);

@@ -149,6 +149,8 @@ TEST(PlainJsonDecodeTest, SubscribeResumesFromEpochAndOffset) {
             R"(offset: 12 } })");
   EXPECT_EQ(Decoded(R"({"action_type":"subscribe","topic":"","epoch":0,"offset":0})"),
             R"(subscribe { resume { } })");
+  EXPECT_EQ(Decoded(R"({"action_type":"subscribe","epoch":7,"offset":3})"),
+            R"(subscribe { resume { epoch: 7 offset: 3 } })");
 }
 
 TEST(PlainJsonDecodeTest, EpochAndOffsetMeanNothingElsewhere) {
