@@ -1,4 +1,4 @@
-"""A hundred short runs of random faults, as many as CI's time takes. More: scripts/faults cluster --runs N."""
+"""A hundred short runs of random faults, in CI's time. More: scripts/faults cluster --runs N."""
 
 import sys
 
