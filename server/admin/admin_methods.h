@@ -43,6 +43,7 @@ void AddAdminMethod(const AdminContext& context, UnaryMethods* methods, const ch
         if (const auto refusal = CheckAdmin(call.caller(), context.options->open)) {
           return call.Fail(ErrorOf(*refusal));
         }
+        static_cast<void>(name);  // for requests that cannot name a node
         if constexpr (requires { request.node(); }) {
           if (const std::string node = request.node();
               !node.empty() && !IsHere(*context.engine, node)) {

@@ -56,7 +56,7 @@ void ListOverNodes(const AdminContext& context, UnaryCall& call, const char* nam
   auto from = NodePage::Parse(request.page_token());
   if (!from) return call.Fail(Outcome::kInvalidMessage, kWrongPageToken);
   auto list = [context, name, list_here, request = std::move(request), from = *from,
-                     done = std::move(done)](UnaryCall& asked, NodeNames nodes) mutable {
+               done = std::move(done)](UnaryCall& asked, NodeNames nodes) mutable {
     if (nodes.unavailable) return asked.Fail(RedisIsAway());
     const NodePage page = FindPage(nodes, from);
     // All nodes behind that place have gone.

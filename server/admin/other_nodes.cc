@@ -17,13 +17,11 @@ class NodeCall final : public UnaryCall {
   using Answer = absl::AnyInvocable<void(std::string)>;
   // `peer`: the caller's address, and the node that it has called.
   NodeCall(Shard* shard, Caller caller, std::string peer, Answer answer)
-      : UnaryCall(
-            shard,
-            {.caller = std::move(caller),
-             .timeout = {},
-             .fields = {},
-             .peer = std::move(peer),
-             .by_node = true}),
+      : UnaryCall(shard, {.caller = std::move(caller),
+                          .timeout = {},
+                          .fields = {},
+                          .peer = std::move(peer),
+                          .by_node = true}),
         answer_(std::move(answer)) {}
 
   bool over() const override { return answer_ == nullptr; }
@@ -78,9 +76,8 @@ void AnswerCall(Shard* shard, const UnaryMethods& methods, const cluster::Call& 
       std::make_shared<NodeCall>(shard, CallerOf(asked), asked.peer(), std::move(answer));
   const UnaryMethod* const method = methods.Find(asked.path());
   if (method == nullptr) {
-    return call->Fail(Outcome::kInvalidMessage,
-                      Concat({"this node has no method ", asked.path(),
-                              ": it may be of another version"}));
+    return call->Fail(Outcome::kInvalidMessage, Concat({"this node has no method ", asked.path(),
+                                                        ": it may be of another version"}));
   }
   call->Guard([&] { method->serve(*call, UnaryCodec::kProto, asked.request()); });
 }
@@ -148,10 +145,11 @@ void PassOn(Engine* engine, UnaryCall& call, const std::string& node, std::strin
 }
 
 UnaryError RedisIsAway() {
-  return ErrorOf(Outcome::kUnavailable,
-                 "the cluster's Redis is away, so other nodes cannot be asked; this one answers for "
-                 "itself: node \".\"",
-                 Advice::kRetryNow, std::nullopt);
+  return ErrorOf(
+      Outcome::kUnavailable,
+      "the cluster's Redis is away, so other nodes cannot be asked; this one answers for "
+      "itself: node \".\"",
+      Advice::kRetryNow, std::nullopt);
 }
 
 UnaryError NodesAreSilent(size_t silent) {
@@ -171,7 +169,7 @@ void AnswerOtherNodes(Engine* engine, const UnaryMethods* methods) {
   SharedBus* const bus = engine->bus().shared();
   if (bus == nullptr) return;
   bus->SetAnswerer([engine, methods](Shard& shard, const std::string& question,
-                                             absl::AnyInvocable<void(std::string)> answer) {
+                                     absl::AnyInvocable<void(std::string)> answer) {
     cluster::Call call;
     if (!call.ParseFromString(question)) return;
     if (call.path().empty()) return answer(cluster::CallResult().SerializeAsString());

@@ -62,27 +62,25 @@ void ListNodes(const AdminContext& context, UnaryCall& call, v1::ListNodesReques
   response.mutable_nodes(0)->set_asked(!call.head().by_node);
   if (!IsEverywhere(*context.engine, request.node())) return call.Respond(response);
   request.set_node(std::string(kThisNode));
-  AskOtherNodes(context.engine, call, /*node=*/{}, PathOf("ListNodes"),
-                request.SerializeAsString(),
-                [response](UnaryCall& asked, const NodeResults& results) mutable {
-                  if (results.unavailable) return asked.Fail(RedisIsAway());
-                  size_t silent = results.silent;
-                  for (const auto& [name, result] : results.results) {
-                    v1::ListNodesResponse there;
-                    if (result.code() != 0 || !there.ParseFromString(result.response()) ||
-                        there.nodes().empty()) {
-                      ++silent;
-                      continue;
-                    }
-                    response.add_nodes()->Swap(there.mutable_nodes(0));
-                  }
-                  std::sort(response.mutable_nodes()->begin(), response.mutable_nodes()->end(),
-                            [](const v1::NodeInfo& a, const v1::NodeInfo& b) {
-                              return a.node() < b.node();
-                            });
-                  response.set_silent_nodes(static_cast<uint32_t>(silent));
-                  asked.Respond(response);
-                });
+  AskOtherNodes(
+      context.engine, call, /*node=*/{}, PathOf("ListNodes"), request.SerializeAsString(),
+      [response](UnaryCall& asked, const NodeResults& results) mutable {
+        if (results.unavailable) return asked.Fail(RedisIsAway());
+        size_t silent = results.silent;
+        for (const auto& [name, result] : results.results) {
+          v1::ListNodesResponse there;
+          if (result.code() != 0 || !there.ParseFromString(result.response()) ||
+              there.nodes().empty()) {
+            ++silent;
+            continue;
+          }
+          response.add_nodes()->Swap(there.mutable_nodes(0));
+        }
+        std::sort(response.mutable_nodes()->begin(), response.mutable_nodes()->end(),
+                  [](const v1::NodeInfo& a, const v1::NodeInfo& b) { return a.node() < b.node(); });
+        response.set_silent_nodes(static_cast<uint32_t>(silent));
+        asked.Respond(response);
+      });
 }
 
 void Publish(const AdminContext& context, UnaryCall& call, v1::PublishRequest request) {

@@ -179,8 +179,8 @@ std::variant<v1::SessionFilter, Refusal> FilterOf(const v1::DisconnectRequest& r
 }
 
 // Where the request is about all nodes, the others follow.
-void Answer(Engine* engine, UnaryCall& call, const std::string& name,
-            v1::DisconnectRequest request, uint64_t disconnected) {
+void Answer(Engine* engine, UnaryCall& call, const std::string& name, v1::DisconnectRequest request,
+            uint64_t disconnected) {
   LogAction("Disconnect", call.caller(), call.head().peer,
             absl::StrCat(name, ": ", disconnected, disconnected == 1 ? " session" : " sessions"));
   v1::DisconnectResponse response;
@@ -193,8 +193,8 @@ void Answer(Engine* engine, UnaryCall& call, const std::string& name,
                   // What is done here is done.
                   if (results.unavailable) {
                     UnaryError error = RedisIsAway();
-                    error.message += absl::StrCat("; sessions that were told here: ",
-                                                  response.disconnected());
+                    error.message +=
+                        absl::StrCat("; sessions that were told here: ", response.disconnected());
                     return asked.Fail(std::move(error));
                   }
                   size_t silent = results.silent;
@@ -251,11 +251,11 @@ void Disconnect(const AdminContext& context, UnaryCall& call, v1::DisconnectRequ
         if (Matches(session, wanted)) *count += DisconnectOne(session, detail, advice) ? 1 : 0;
         return true;
       },
-      call.Later([engine, count, name = std::move(name), request](UnaryCall& asked,
-                                                                  const WalkEnd& end) {
-        Answer(engine, asked, end.failed ? Concat({name, " (failed on the way)"}) : name, request,
-               *count);
-      }));
+      call.Later(
+          [engine, count, name = std::move(name), request](UnaryCall& asked, const WalkEnd& end) {
+            Answer(engine, asked, end.failed ? Concat({name, " (failed on the way)"}) : name,
+                   request, *count);
+          }));
 }
 
 }  // namespace

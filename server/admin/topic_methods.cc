@@ -189,13 +189,13 @@ void DescribeEverywhere(Engine* engine, UnaryCall& call, std::vector<std::string
             ++topics.silent;
           }
         }
-        DescribeHere(engine, &asked.shard(), names,
-                     asked.Later([engine, topics = std::move(topics), done = std::move(done)](
-                                     UnaryCall& answered,
-                                     const v1::ListTopicsResponse& here) mutable {
-                       topics.Add(NodeName(*engine), here);
-                       done(answered, std::move(topics));
-                     }));
+        DescribeHere(
+            engine, &asked.shard(), names,
+            asked.Later([engine, topics = std::move(topics), done = std::move(done)](
+                            UnaryCall& answered, const v1::ListTopicsResponse& here) mutable {
+              topics.Add(NodeName(*engine), here);
+              done(answered, std::move(topics));
+            }));
       });
 }
 
@@ -204,10 +204,9 @@ void DescribeEverywhere(Engine* engine, UnaryCall& call, std::vector<std::string
 void ListTopics(const AdminContext& context, UnaryCall& call, v1::ListTopicsRequest request) {
   Engine* const engine = context.engine;
   if (!IsEverywhere(*engine, request.node())) {
-    return ListHere(context, call, request,
-                    [](UnaryCall& asked, const v1::ListTopicsResponse& response) {
-                      asked.Respond(response);
-                    });
+    return ListHere(
+        context, call, request,
+        [](UnaryCall& asked, const v1::ListTopicsResponse& response) { asked.Respond(response); });
   }
   // Each page is of one node, with the numbers of all; without the topics that an earlier node has,
   // since they were on its pages.
@@ -250,15 +249,14 @@ void GetTopic(const AdminContext& context, UnaryCall& call, v1::GetTopicRequest 
                           asked.Respond(here.topics().empty() ? none : here.topics(0));
                         }));
   }
-  DescribeEverywhere(engine, call, {request.topic()},
-                     [none](UnaryCall& asked, const TopicsOfNodes& topics) {
-                       if (topics.unavailable) return asked.Fail(RedisIsAway());
-                       const auto known = topics.topics.find(none.topic());
-                       v1::TopicInfo info =
-                           known == topics.topics.end() ? none : known->second.info;
-                       info.set_silent_nodes(static_cast<uint32_t>(topics.silent));
-                       asked.Respond(info);
-                     });
+  DescribeEverywhere(
+      engine, call, {request.topic()}, [none](UnaryCall& asked, const TopicsOfNodes& topics) {
+        if (topics.unavailable) return asked.Fail(RedisIsAway());
+        const auto known = topics.topics.find(none.topic());
+        v1::TopicInfo info = known == topics.topics.end() ? none : known->second.info;
+        info.set_silent_nodes(static_cast<uint32_t>(topics.silent));
+        asked.Respond(info);
+      });
 }
 
 }  // namespace

@@ -62,15 +62,14 @@ ClusterShard* ClusterBus::Of(Shard& shard) {
 }
 
 void ClusterBus::Start(Shard& shard) {
-  shards_[shard.index()] =
-      std::make_unique<ClusterShard>(
-          &shard, &options_, &keys_, &scripts_, node_, &answerer_,
-          [this](size_t index, absl::AnyInvocable<void(ClusterShard&)> task) {
-            Shard& other = engine_->shard(index);
-            other.Post([this, &other, task = std::move(task)]() mutable {
-              if (ClusterShard* const its = Of(other)) task(*its);
-            });
-          });
+  shards_[shard.index()] = std::make_unique<ClusterShard>(
+      &shard, &options_, &keys_, &scripts_, node_, &answerer_,
+      [this](size_t index, absl::AnyInvocable<void(ClusterShard&)> task) {
+        Shard& other = engine_->shard(index);
+        other.Post([this, &other, task = std::move(task)]() mutable {
+          if (ClusterShard* const its = Of(other)) task(*its);
+        });
+      });
 }
 
 uint64_t ClusterBus::first_session_id() const {
@@ -128,9 +127,8 @@ void ClusterBus::FollowerChanged(Shard& home, const std::string& topic, const st
 }
 
 void ClusterBus::SetAnswerer(NodeAnswerer answerer) {
-  engine_->shard(0).Post([this, answerer = std::move(answerer)]() mutable {
-    answerer_ = std::move(answerer);
-  });
+  engine_->shard(0).Post(
+      [this, answerer = std::move(answerer)]() mutable { answerer_ = std::move(answerer); });
 }
 
 void ClusterBus::AskNodes(Shard& shard, const std::string& node, std::string question,

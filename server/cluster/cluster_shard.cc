@@ -181,7 +181,8 @@ void ClusterShard::OnRestored(size_t index) {
 void ClusterShard::TellEnd(absl::AnyInvocable<void()> told) {
   cluster::NodeFrame frame;
   frame.mutable_ended();
-  talk_->TellAll(std::move(frame), [told = std::move(told)](std::optional<size_t>) mutable { told(); });
+  talk_->TellAll(std::move(frame),
+                 [told = std::move(told)](std::optional<size_t>) mutable { told(); });
 }
 
 void ClusterShard::OnFrame(std::string_view payload) {

@@ -65,7 +65,8 @@ class ClusterShard {
   void FollowerChanged(const std::string& topic, const std::string& user, bool here) {
     report_->FollowerChanged(topic, user, here);
   }
-  // Tells all nodes that this one ends. `told` runs once Redis has it; or where it is away, at once.
+  // Tells all nodes that this one ends. `told` runs once Redis has it; or where it is away, at
+  // once.
   void TellEnd(absl::AnyInvocable<void()> told);
   void AskNodes(const std::string& node, std::string question, NodesDone done) {
     calls_->AskNodes(node, std::move(question), std::move(done));

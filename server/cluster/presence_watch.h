@@ -105,8 +105,8 @@ class PresenceWatch {
   StringMap<Watched> watched_;
   absl::flat_hash_map<uint32_t, std::string> by_number_;
   uint32_t last_number_ = 0;
-  std::vector<std::string> new_;  // not told yet
-  bool asks_ = false;             // AskForNew comes
+  std::vector<std::string> new_;                         // not told yet
+  bool asks_ = false;                                    // AskForNew comes
   std::set<std::pair<TimePoint, std::string>> waiting_;  // for nodes' answers
   StringMap<TimePoint> heard_at_;                        // by node
   std::optional<TimePoint> renewed_at_;

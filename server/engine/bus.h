@@ -161,7 +161,8 @@ class SharedBus : public Bus {
   // --- Changes of presence.
 
   // Somebody on this node begins to watch who follows the topic; each is followed by one
-  // UnwatchPresence. Who follows it elsewhere comes by TopicStore::ChangeFollowersElsewhere from then on.
+  // UnwatchPresence. Who follows it elsewhere comes by TopicStore::ChangeFollowersElsewhere from
+  // then on.
   virtual void WatchPresence(Shard& home, const std::string& topic) = 0;
   virtual void UnwatchPresence(Shard& home, const std::string& topic) = 0;
   // The user's first session on this node follows the topic, or the last one has ceased to.

@@ -17,6 +17,22 @@ namespace {
 constexpr uint64_t kMostAhead = 1 << 20;
 // Neither of a topic, nor "none": a place that is of no epoch that there is.
 constexpr uint64_t kNoEpoch = 1;
+// The offset of a cursor whose place is not known yet: far behind each head, so nothing is read.
+constexpr uint64_t kNowhere = uint64_t{1} << 62;
+
+bool IsNowhere(const Cursor& cursor) { return cursor.next() > kNowhere; }
+
+// What an ack says of where the session is: what it was sent last.
+PublishResult PlaceOf(Cursor& cursor) {
+  PublishResult place;
+  place.epoch = cursor.feed->epoch();
+  place.offset = cursor.next() - 1;
+  if (IsNowhere(cursor)) {
+    place.epoch = cursor.start_work()->left->epoch();
+    place.offset = cursor.start_work()->left->offset();
+  }
+  return place;
+}
 
 }  // namespace
 
@@ -77,8 +93,7 @@ void Following::Unfollow(std::string_view topic, std::string_view ack_id) {
     if (cursor->watched) Unwatch(topic);
     // What still waits for its place is answered first, with the place that there is.
     if (cursor->start_work() != nullptr) Answer(cursor);
-    position.epoch = cursor->feed->epoch();
-    position.offset = cursor->next() - 1;
+    position = PlaceOf(*cursor);
     Detach(cursor);
     shard().memory().Add(MemoryKind::kSessions, -MemoryOf(topic));
     topics_.erase(found);
@@ -254,16 +269,18 @@ void Following::ApplyResume(Cursor* cursor) {
     point.set_epoch(0);
   }
   if (shared != nullptr && point.epoch() > feed->epoch()) {
-    // The client was in a later epoch, on another node; this one has yet to hear of it. What it has
-    // of the epoch before is no news to such a client. It is told that its epoch is not here, in
-    // case that it never will be, and goes on from its own place as soon as it is (BeginAnew).
-    const EventLog& log = feed->log();
-    cursor->MoveTo({}, feed->epoch(), log, /*ahead=*/0);
+    // The client was in a later epoch, on another node; this one has yet to hear of it, or may be
+    // cut off. A gap would move the client back, and it would get again what it has. So nothing is
+    // sent to it until its epoch is here, where it goes on from its own place (BeginAnew); or until
+    // what the nodes share says that there is no such epoch (OnSlice): that is what the question
+    // for offset 0 is for, which TopicStore asks for as long as there is no answer.
+    v1::ResumePoint nowhere;
+    nowhere.set_offset(kNowhere);
+    cursor->MoveTo(nowhere, feed->epoch(), feed->log(), /*ahead=*/kNowhere);
     cursor->start_work()->left = point;
-    Skip(cursor, log.head() + 1, v1::NEW_EPOCH);
-    cursor->EndReplayWhereReached(log);
-    shard().metrics().resumes[static_cast<size_t>(ResumeKind::kNewEpoch)].Add();
-    return HasPlace(cursor);
+    return shard().mail().Send(
+        shard().engine().HomeIndexOf(feed->topic()),
+        SliceAskedMail{feed->topic(), feed->encoding(), /*from=*/0, session().id()});
   }
   const bool new_epoch = point.epoch() != feed->epoch() && point.epoch() != 0;
   cursor->start_work()->reason = new_epoch ? v1::NEW_EPOCH : v1::EXPIRED;
@@ -304,6 +321,17 @@ void Following::AskForSlice(Cursor* cursor) {
 
 void Following::OnSlice(const SliceMail& mail) {
   Cursor* cursor = FindMutable(mail.topic);
+  if (mail.from == 0 && cursor != nullptr && cursor->feed->started() && IsNowhere(*cursor)) {
+    // The client's epoch is later than all that there are: it never was, or it went with what kept
+    // it. What there is of the epoch before is no news to such a client. It goes on from its own
+    // place, should its epoch come all the same.
+    const EventLog& log = cursor->feed->log();
+    cursor->MoveTo({}, cursor->feed->epoch(), log, /*ahead=*/0);
+    Skip(cursor, log.head() + 1, v1::NEW_EPOCH);
+    cursor->EndReplayWhereReached(log);
+    shard().metrics().resumes[static_cast<size_t>(ResumeKind::kNewEpoch)].Add();
+    return HasPlace(cursor);
+  }
   // It may have been moved since, and asked for another.
   if (cursor == nullptr || !cursor->awaits_slice() || cursor->next() != mail.from) return;
   const Cursor::Start* work = cursor->start_work();
@@ -325,9 +353,7 @@ void Following::HasPlace(Cursor* cursor) {
 }
 
 void Following::Answer(Cursor* cursor) {
-  PublishResult position;
-  position.epoch = cursor->feed->epoch();
-  position.offset = cursor->next() - 1;
+  const PublishResult position = PlaceOf(*cursor);
   for (const std::string& id : cursor->start_work()->ack_ids) {
     session().SendAck(id, cursor->feed->topic(), position, session().user_id());
   }

@@ -387,6 +387,8 @@ void Session::End(Outcome outcome) {
 Session::Position Session::PositionIn(std::string_view topic) const {
   const Cursor* cursor = following_.Find(topic);
   if (cursor == nullptr || cursor->feed == nullptr || !cursor->feed->started()) return {};
+  // Its place is yet to be known (Following::ApplyResume).
+  if (cursor->next() > INT64_MAX / 2) return {};
   return {.start = cursor->start(),
           .next = cursor->next(),
           .head = cursor->feed->log().head(),

@@ -220,8 +220,7 @@ void TopicStore::FollowerChanged(const Topic& topic, const std::string& user, bo
   }
 }
 
-void TopicStore::ChangeFollowersElsewhere(std::string_view name,
-                                          const FollowersElsewhere& change) {
+void TopicStore::ChangeFollowersElsewhere(std::string_view name, const FollowersElsewhere& change) {
   Topic* const topic = Find(name);
   if (topic != nullptr && topic->presence() != nullptr) topic->SetFollowersElsewhere(change);
 }

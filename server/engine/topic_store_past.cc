@@ -74,7 +74,10 @@ void TopicStore::ServeOldSlice(size_t shard, SliceAskedMail question) {
       [this, shard, question = std::move(question)](PastEvents past) {
         Topic* topic = Find(question.topic);
         if (topic == nullptr || !topic->FollowedIn(question.encoding)) return;
-        if (past.outcome != Outcome::kOk) {
+        // Offset 0: a client that resumes wants to know whether its epoch, a later one than this
+        // node's, is there. Where there is a later one, the topic is about to begin anew here.
+        const bool later = question.from == 0 && past.epoch > topic->epoch();
+        if (past.outcome != Outcome::kOk || later) {
           late_slices_.push_back({.shard = shard, .question = question});
           return;
         }

@@ -9,17 +9,20 @@ from model import v1
 from peer import Peer
 
 AGAIN = ("UNAVAILABLE", "OVERLOADED", "NO_RECIPIENT")
-PAUSE = 0.05  # seconds before it sends again
+PAUSE = 0.05  # seconds before it sends again; twice as many each time, up to the next one
+LONGEST_PAUSE = 0.4
+MOST_UNSETTLED = 50  # messages. So those that wait for a server that is away do not keep it busy for ever
 
 
 class ClusterPeer(Peer):
     def __init__(self, *arguments, **more):
+        self._pauses = {}  # message -> the next one
         self.unsettled = {}  # message -> (topic, to, padding): sent, and neither acked nor given up
         self._repeats = set()  # tasks
         super().__init__(*arguments, **more)
 
     async def publish(self, topic="", to=None, repeat=1, padding=0):
-        if not self.ready.is_set():
+        if not self.ready.is_set() or len(self.unsettled) >= MOST_UNSETTLED:
             return False
         message = f"{self.name}-{next(self._numbers)}"
         self.unsettled[message] = content = (topic, to, padding)
@@ -46,10 +49,11 @@ class ClusterPeer(Peer):
             pass  # the reader notices
 
     def _later(self, message):
-        session = self.sessions
+        session, pause = self.sessions, self._pauses.get(message, PAUSE)
+        self._pauses[message] = min(2 * pause, LONGEST_PAUSE)
 
         async def repeat():
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(pause)
             # Another session has sent it already.
             if session == self.sessions and message in self.unsettled and self.ready.is_set():
                 await self._send(message, *self.unsettled[message])
@@ -57,16 +61,21 @@ class ClusterPeer(Peer):
         self._repeats.add(task)
         task.add_done_callback(self._repeats.discard)
 
+    def _settle(self, message):
+        self.unsettled.pop(message, None)
+        self._pauses.pop(message, None)
+
     def _came(self, topic):
         was = self.ready.is_set()
         super()._came(topic)
         if self.ready.is_set() and not was:
+            self._pauses.clear()
             for message in list(self.unsettled):
                 self._later(message)
 
     def _take_ack(self, ack):
         if ack.id not in self._subscriptions:
-            self.unsettled.pop(ack.id, None)
+            self._settle(ack.id)
         super()._take_ack(ack)
 
     def _take_error(self, error):
@@ -76,7 +85,7 @@ class ClusterPeer(Peer):
         if error.outcome not in AGAIN:
             raise AssertionError(f"{self.name}: {error.outcome}: {error.message}")
         if error.outcome == "NO_RECIPIENT":
-            self.unsettled.pop(error.id, None)  # who is gone may not come back
+            self._settle(error.id)  # who is gone may not come back
         else:
             self._later(error.id)
 

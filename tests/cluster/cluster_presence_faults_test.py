@@ -300,7 +300,7 @@ class LongTest(FailingCase):
         await self.soon("watched again", self.rooms)
 
     async def test_memory_comes_back(self):
-        """What nodes keep of each other's users goes when these go, their node is killed, or nobody watches."""
+        """What nodes keep of each other's users goes with these, and with their node."""
         def memory(node):
             return sum(int(node.metric(f'crier_memory_bytes{{kind="{kind}"}}')) for kind in
                        ("cluster", "topics", "logs"))

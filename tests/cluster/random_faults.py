@@ -6,10 +6,13 @@ it.
 
 import argparse
 import asyncio
+import multiprocessing
 import random
 import sys
 import tempfile
 import time
+from collections import deque
+from concurrent import futures
 
 from field import FAULTS, Field
 
@@ -33,10 +36,27 @@ async def run(seed, count, names, rate):
         return verdict, words, field.history
 
 
+def judge(seed, options, names):
+    """A run. Returns what there is to say of it, and the command that repeats it, if it has failed."""
+    again = (f"scripts/faults cluster --seed {seed} --runs 1 --faults {options.faults}" +
+             (f" --only {options.only}" if names != list(FAULTS) else "") +
+             (f" --rate {options.rate:g}" if options.rate != 25 else ""))
+    try:
+        verdict, words, history = asyncio.run(run(seed, options.faults, names, options.rate))
+    except Exception as error:  # pylint: disable=broad-except
+        return f"seed {seed}: {error!r}; again with: {again}", again
+    if verdict.clean:
+        return f"seed {seed}: {words}", None
+    with tempfile.NamedTemporaryFile("w", prefix="history-", delete=False) as file:
+        history.save(file.name)
+    return (f"seed {seed}: {words}\n{verdict}\nthe history is in {file.name}; again with: {again}", again)
+
+
 def main():
     parser = argparse.ArgumentParser("scripts/faults cluster", description=__doc__)
     parser.add_argument("--seed", type=int, default=None, help="default: a new one")
     parser.add_argument("--runs", type=int, default=20, help="with seeds that follow each other")
+    parser.add_argument("--at-once", type=int, default=1, help="runs beside each other; each needs a core")
     parser.add_argument("--faults", type=int, default=3, help="in each run")
     parser.add_argument("--rate", type=float, default=25, help="messages a second of each client")
     parser.add_argument("--only", default=",".join(FAULTS), help="of these; with commas")
@@ -46,30 +66,23 @@ def main():
     if unknown := set(names) - set(FAULTS):
         parser.error(f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
     first = random.randrange(10**6) if options.seed is None else options.seed
-    failed, began = [], time.monotonic()
-    for seed in range(first, first + options.runs):
-        if options.seconds and time.monotonic() - began > options.seconds:
-            print(f"no time for seeds from {seed} on")
-            break
-        again = (f"scripts/faults cluster --seed {seed} --runs 1 --faults {options.faults}" +
-                 (f" --only {options.only}" if names != list(FAULTS) else "") +
-                 (f" --rate {options.rate:g}" if options.rate != 25 else ""))
-        try:
-            verdict, words, history = asyncio.run(run(seed, options.faults, names, options.rate))
-        except Exception as error:  # pylint: disable=broad-except
-            failed.append(again)
-            print(f"seed {seed}: {error!r}; again with: {again}", flush=True)
-            continue
-        print(f"seed {seed}: {words}", flush=True)
-        if not verdict.clean:
-            failed.append(again)
-            with tempfile.NamedTemporaryFile("w", prefix="history-", delete=False) as file:
-                history.save(file.name)
-            print(f"{verdict}\nthe history is in {file.name}; again with: {again}", flush=True)
+    seeds, began, failed, running = deque(range(first, first + options.runs)), time.monotonic(), [], set()
+    # A process each: gRPC's library serves one loop well.
+    with futures.ProcessPoolExecutor(options.at_once, multiprocessing.get_context("spawn")) as pool:
+        while seeds or running:
+            if options.seconds and seeds and time.monotonic() - began > options.seconds:
+                print(f"no time for seeds from {seeds[0]} on")
+                seeds.clear()
+            while seeds and len(running) < options.at_once:
+                running.add(pool.submit(judge, seeds.popleft(), options, names))
+            done, running = futures.wait(running, return_when=futures.FIRST_COMPLETED)
+            for words, again in (one.result() for one in done):
+                print(words, flush=True)
+                failed += [again] if again else []
     if failed:
         print("failed; again with:", *failed, sep="\n  ")
         sys.exit(1)
-    print("all is well")
+    print(f"all is well, after {time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Real Redis servers for a test, in memory only, on free ports of this machine; and Sentinels."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,15 +12,23 @@ from pathlib import Path
 DEADLINE = 20  # seconds for a start
 PROGRAM = "redis-server"
 
+_chance = random.SystemRandom()  # two processes with the same seed take different ports
+
 
 class RedisError(Exception):
     """What Redis answered instead."""
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that the system gives to nobody by itself: so it is free still when its server begins again,
+    however many tests run on this machine."""
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", _chance.randrange(10_000, 32_000)))
+                return probe.getsockname()[1]
+            except OSError:
+                pass  # somebody has it
 
 
 class Calls:

@@ -11,10 +11,10 @@ namespace {
 
 using testing::BusNode;
 using testing::BusTest;
-using testing::Reader;
-using testing::RedisServer;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using testing::Reader;
+using testing::RedisServer;
 using ::testing::UnorderedElementsAre;
 
 class ClusterPresenceTest : public BusTest {

@@ -154,8 +154,7 @@ TEST_P(SendTest, SaysHowManyRecipientsThereAreAndWhetherItIsOne) {
   }
   EXPECT_THAT(Send({"hello"}), EndsWith(" to 3 recipients, itself included\n"));
   EXPECT_THAT(Send({"--topic=news", "hello"}), EndsWith(" to 2 recipients\n"));
-  EXPECT_THAT(Send({"--user=ann", "--to=ann", "hello"}),
-              "sent to 3 recipients, itself included\n");
+  EXPECT_THAT(Send({"--user=ann", "--to=ann", "hello"}), "sent to 3 recipients, itself included\n");
   EXPECT_THAT(Send({"--user=bob", "--to=ann", "hello"}), "sent to 2 recipients\n");
   EXPECT_THAT(Send({"--json", "hello"}), HasSubstr("\"recipients\":\"3\""));
 }

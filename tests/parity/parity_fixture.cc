@@ -49,8 +49,8 @@ void ParityTest::StartNode() {
   AddMessagingMethods(node.engine.get(), &node.methods);
   node.websocket = std::make_unique<WebSocketServer>(node.engine.get(), &node.methods,
                                                      node.connections.get(), websocket_options_);
-  node.grpc = std::make_unique<GrpcServer>(node.engine.get(), &node.methods,
-                                           node.connections.get(), grpc_options_);
+  node.grpc = std::make_unique<GrpcServer>(node.engine.get(), &node.methods, node.connections.get(),
+                                           grpc_options_);
   node.engine->Start();
   OnEveryShardOf(node, [](Shard&) {});
   if (redis_ != nullptr) AwaitCluster(node);
