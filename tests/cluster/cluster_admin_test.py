@@ -230,7 +230,8 @@ class ListTest(AdminCase):
             await asyncio.gather(*tasks)
 
     async def test_a_topic_that_nodes_come_to_and_leave_between_two_pages(self):
-        """It is there all the time, on one node or another; so it is listed once."""
+        """What stays where it is comes once. What nodes come to, or leave, between two pages may be missing, or
+        come twice (docs/admin.md), and disturbs nothing else."""
         first, _, last = sorted(range(3), key=self.names.__getitem__)
         for way, asked in itertools.product(WAYS, (first, last)):
             with self.subTest(way=way, asked=asked):
@@ -249,8 +250,10 @@ class ListTest(AdminCase):
                     if token == f"{self.names[last]}/":
                         await comes.follow(f"{self.mark}-comes")
                         await leaves.unfollow(f"{self.mark}-leaves")
-                self.assertEqual([f"{self.mark}-{topic}" for topic in ("comes", "leaves", "stays")],
-                                 sorted(found))
+                self.assertEqual(found.count(f"{self.mark}-stays"), 1)
+                self.assertLessEqual(set(found), {f"{self.mark}-{topic}"
+                                                  for topic in ("comes", "leaves", "stays")})
+                self.assertLessEqual(len(found), 4)
 
 
 if __name__ == "__main__":
