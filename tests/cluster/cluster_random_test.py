@@ -7,9 +7,9 @@ import faults
 import random_faults
 from redis_server import PROGRAM
 
-SECONDS = 200  # no new run begins after that
+SECONDS = 120  # no new run begins after that
 
 if __name__ == "__main__":
     support.require(PROGRAM)
-    sys.argv[1:] = ["--seed", str(faults.SEED), "--runs", "100", "--at-once", "2", "--seconds", str(SECONDS)]
+    sys.argv[1:] = ["--seed", str(faults.SEED), "--runs", "20", "--seconds", str(SECONDS)]
     random_faults.main()
