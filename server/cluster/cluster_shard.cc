@@ -111,7 +111,7 @@ void ClusterShard::AskForLife(size_t index) {
     }
     servers_[index].life = std::string(reply.text());
     OnConnection(index, /*up=*/true, {});
-    links_->CheckAll(index);
+    links_->CheckAll(index, /*missed=*/false);
   });
 }
 
@@ -167,8 +167,9 @@ void ClusterShard::OnMessage(std::string_view channel, std::string_view payload)
 }
 
 void ClusterShard::OnRestored(size_t index) {
-  if (std::exchange(connections_[index].was_lost, false)) TellMissed(index);
-  links_->CheckAll(index);
+  const bool missed = std::exchange(connections_[index].was_lost, false);
+  if (missed) TellMissed(index);
+  links_->CheckAll(index, missed);
   if (index > 0) return;
   // What nodes say to each other was not heard in the meantime.
   watch_->Renew();

@@ -17,6 +17,8 @@ constexpr std::chrono::seconds kPatience{1};
 constexpr std::chrono::seconds kKept{30};
 // Their last words arrive within seconds.
 constexpr size_t kEndedNodes = 16;
+// So many of them at most, so that who begins to watch and ends, topic by topic, fills no memory.
+constexpr size_t kMostKept = 1000;
 // Of names in one frame.
 constexpr size_t kFrameBytes = 32 << 10;
 // A slot of a table at a load of a half, besides the name.
@@ -61,6 +63,11 @@ void PresenceWatch::Unwatch(const std::string& topic) {
   if (watched == nullptr) return;
   watched->used = false;
   watched->unused_since = home_.clock().Now();
+  unused_.push_back(topic);
+  if (unused_.size() <= kMostKept) return;
+  const auto oldest = watched_.find(unused_.front());
+  unused_.pop_front();
+  if (oldest != watched_.end() && !oldest->second.used) Forget(oldest);
 }
 
 void PresenceWatch::AskForNew() {

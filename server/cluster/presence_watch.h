@@ -110,7 +110,8 @@ class PresenceWatch {
   std::set<std::pair<TimePoint, std::string>> waiting_;  // for nodes' answers
   StringMap<TimePoint> heard_at_;                        // by node
   std::optional<TimePoint> renewed_at_;
-  std::deque<std::string> ended_;  // the last nodes that have
+  std::deque<std::string> unused_;  // kept though nobody watches; the oldest first, some twice
+  std::deque<std::string> ended_;   // the last nodes that have
 };
 
 }  // namespace crier

@@ -86,9 +86,14 @@ void TopicLinks::Unfollow(const std::string& topic) {
   on_memory_(-MemoryOf(topic));
 }
 
-void TopicLinks::CheckAll(size_t server) {
+void TopicLinks::CheckAll(size_t server, bool missed) {
   for (auto& [topic, link] : links_) {
-    if (link.server == server && link.subscribed) AskFor(topic, &link);
+    if (link.server != server || !link.subscribed) continue;
+    if (missed) {
+      link.heard = false;
+      link.missed = link.asking;
+    }
+    AskFor(topic, &link);
   }
 }
 
@@ -125,6 +130,7 @@ void TopicLinks::Tick() {
 void TopicLinks::Ask(const std::string& topic, Link* link) {
   link->asking = true;
   link->again = false;
+  link->missed = false;
   link->beyond = {};
   ++asking_;
   const std::string key = keys_.TopicKey(topic);
@@ -192,8 +198,9 @@ void TopicLinks::OnPlace(const std::string& topic, Link* link, TopicPlace place,
   if (!here->begun()) {
     home_.topics().Begin(here, place.epoch, place.head, /*complete=*/true);
   } else if (place.epoch > before.epoch) {
-    // Where nothing had been published before in this life, nothing was missed of this epoch.
-    const bool complete = before.epoch == life;
+    // Where nothing had been published before in this life, nothing was missed: unless there was an
+    // epoch between the two, which came and went while its channel was not heard.
+    const bool complete = before.epoch == life && link->heard;
     if (!complete) home_.metrics().cluster_epochs_renewed.Add();
     home_.topics().Begin(here, place.epoch, place.head, complete);
   } else if (place.head > before.head) {
@@ -203,6 +210,7 @@ void TopicLinks::OnPlace(const std::string& topic, Link* link, TopicPlace place,
   // Followers that are told may leave, and the topic with them.
   Link* const still = Find(topic, number);
   if (still == nullptr) return;
+  still->heard = !still->missed;
   const TopicPlace now = PlaceHere(topic);
   if (std::exchange(still->conflict, 0) == now.epoch && now.epoch != 0) {
     return Renew(topic, still, /*force=*/true);
@@ -236,8 +244,8 @@ void TopicLinks::OnEvent(std::string_view name, std::string_view payload) {
   if (here->begun() && *offset > 0) {
     const TopicPlace place = PlaceOf(*here);
     if (place.epoch == servers_[link.server].life_number() && *offset == 1) {
-      // The first that was published to it in this life.
-      home_.topics().Begin(here, *epoch, 0, /*complete=*/true);
+      // The first that was published to it in this life, as far as was heard.
+      home_.topics().Begin(here, *epoch, 0, /*complete=*/link.heard);
       // Followers that are told may leave, and the topic with them.
       Topic* const still = home_.topics().Find(message.topic());
       if (still != nullptr && still->begun()) Append(still, std::move(message));

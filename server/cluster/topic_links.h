@@ -63,7 +63,8 @@ class TopicLinks {
 
   // All that comes from this server comes again, or it answers again: every topic there is looked
   // at.
-  void CheckAll(size_t server);
+  // `missed`: its channels were not heard for a while.
+  void CheckAll(size_t server, bool missed);
 
   // Every kTickInterval: asks again where Redis answered with an error.
   void Tick();
@@ -76,6 +77,9 @@ class TopicLinks {
     bool asking = false;  // its place was asked for
     bool queued = false;  // in to_ask_
     bool again = false;   // it is to be asked for once more: that answer may be too old
+    // All that was said on its channel was heard since it was asked for its place last.
+    bool heard = false;
+    bool missed = false;  // the same since the question that is not answered yet: not all was
     // The highest place of what came and could not be appended, since its place was asked for.
     TopicPlace beyond{};
     // In this epoch an offset came twice, with different messages, and Redis was not asked for

@@ -243,6 +243,11 @@ void Following::BeginAnew(Cursor* cursor, uint64_t epoch_before) {
   v1::ResumePoint place;
   place.set_epoch(epoch_before);
   place.set_offset(cursor->next() - 1);
+  // The beginning of an epoch is "nothing was missed" to who resumes (IsBeforeAll). Here something
+  // may have been, or epoch_before were 0.
+  if (epoch_before != 0 && epoch_before != cursor->feed->epoch() && place.offset() == 0) {
+    place.set_epoch(kNoEpoch);
+  }
   if (cursor->state() == Cursor::State::kHeld) {
     // Its first frame, or the want of one, says where it goes on.
     if (!start.left) start.left = std::move(place);

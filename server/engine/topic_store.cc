@@ -5,6 +5,7 @@
 #include <chrono>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "server/engine/engine.h"
@@ -329,8 +330,13 @@ void TopicStore::Tick(TimePoint now) {
     due_.splice(due_.end(), slot);
   }
   ExpireSome(now);
+  // Whoever asks again and again while there is no answer has one question.
+  std::set<std::tuple<uint64_t, uint64_t, std::string>> asked;
   for (AskedSlice& late : std::exchange(late_slices_, {})) {
-    AskForSlice(late.shard, std::move(late.question));
+    SliceAskedMail& question = late.question;
+    if (asked.emplace(question.session, question.from, question.topic).second) {
+      AskForSlice(late.shard, std::move(question));
+    }
   }
   presence_.Tick(now);
   for (size_t i = 0; i < kMostGivingWayPerTick && shard_.memory().near_limit(); ++i) {

@@ -8,8 +8,8 @@
 - Where Redis was made to lose its scripts (`overtakes`), one sender's messages may change places.
 - Direct messages have no epochs. What was sent again may come again where Redis lost ids (`forgets`).
 - A topic to which nothing was published, or of which Redis knows nothing any more, has an epoch without
-  messages. Who stands there at offset 0 needs no gap for the first event that comes, if no messages of an
-  epoch in between were published since.
+  messages. Who stands there at offset 0 needs no NEW_EPOCH for the first event that comes, or for a gap that
+  names it, if no messages of an epoch in between were published since.
 - Epochs grow. Whoever stays in one that is not the last is not told of the last one.
 """
 
@@ -92,8 +92,8 @@ class _ClusterCheck(_Check):
             state.places[topic] = (epoch, 0)
             self._known[client, topic] = set(self._so_far[topic])
             return
-        if place and self.heads.get((topic, place[0]), 0) == 0 and reason is None and first == 1 and \
-                epoch > place[0] and (topic, epoch) not in state.epochs_left:
+        if place and self.heads.get((topic, place[0]), 0) == 0 and reason != "NEW_EPOCH" and \
+                first == 1 and epoch > place[0] and (topic, epoch) not in state.epochs_left:
             known = self._known.get((client, topic), set())
             between = [other for (where, other), head in self.heads.items() if where == topic and
                        head > 0 and place[0] < other < epoch and other not in known]

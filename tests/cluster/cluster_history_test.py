@@ -82,6 +82,13 @@ class ClusterHistoryTest(unittest.TestCase):
                                    ("sent", "a", "m2", "t"), ("acked", "a", "m2", "t", 8, 1),
                                    ("received", "b", "t", 8, 1, "m2"), ("finished", "b")), lost=1)
 
+    def test_the_first_events_of_a_topic_are_told_as_lost(self):
+        first = [("follows", "b", "t", 3, 0), ("sent", "a", "m1", "t"), ("acked", "a", "m1", "t", 7, 1),
+                 ("sent", "a", "m2", "t"), ("acked", "a", "m2", "t", 7, 2)]
+        self.assert_counts(history(*first, ("gap", "b", "t", 7, 1, 2, "EXPIRED"), ("finished", "b")))
+        # Not all of them are.
+        self.assert_counts(history(*first, ("gap", "b", "t", 7, 2, 2, "EXPIRED"), ("finished", "b")), lost=1)
+
     def test_told_that_there_is_nothing(self):
         records = [("sent", "a", "m1", "t"), ("acked", "a", "m1", "t", 7, 1),
                    ("sent", "a", "m2", "t"), ("acked", "a", "m2", "t", 9, 1),

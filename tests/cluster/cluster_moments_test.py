@@ -6,6 +6,7 @@ import unittest
 import nodes  # sets the paths of the next ones
 from nodes import Cluster, Node
 import faults
+from dialects import DIALECTS
 from link import Link, SlowLink
 from model import v1
 from redis_server import Calls, Redis, RedisError
@@ -315,6 +316,39 @@ class MomentsTest(unittest.IsolatedAsyncioTestCase):
         await reader.bodies("room", ["new"])
         self.assertNotEqual(acks[0].epoch, reader.messages("room")[0][0])
         self.assertEqual([v1.NEW_EPOCH], [gap.reason for gap in reader.gaps("room")])
+
+    async def test_an_epoch_that_a_reader_never_saw(self):
+        """A topic's first epoch in a life of Redis came and went while a node did not hear its channel. (Another
+        node found that Redis has a new life: it has a replica now.) What it hears then is not all."""
+        link = await SlowLink.open(self.cluster.redis.port)
+        self.links.append(link)
+        self.nodes.append(await asyncio.to_thread(
+            Node, 4, link.url, "--cluster_timeout=60s", "--shards=1"))
+        sender = await self.session(0, "proto", "sender")
+        other = await self.session(2, "json", "other")
+        await other.follow("room")
+        readers = [await self.session(3, dialect, f"reader-{dialect}") for dialect in DIALECTS]
+        for reader in readers:
+            await reader.follow("room")
+        link.slow(b"no call has this")
+        self.cluster.redis.call("CLIENT", "KILL", "TYPE", "pubsub")
+        first = (await self.fill(sender, 1, 2))[0]
+        await other.bodies("room", ["1", "2"])
+        replica = await asyncio.to_thread(Redis)
+        self.addCleanup(replica.stop)
+        replica.call("REPLICAOF", "127.0.0.1", self.cluster.redis.port)
+        await faults.until("the replica", lambda: replica.info("master_link_status") == "up")
+        self.links[2].lose()
+        await faults.until("a new epoch", lambda: [
+            gap for gap in other.gaps("room") if gap.epoch > first.epoch])
+        ack = await sender.publish("3", "room")
+        self.assertGreater(ack.epoch, first.epoch)
+        link.subscribed.set()
+        for reader in readers:
+            await faults.until(f"3 for {reader.dialect}", lambda: "3" in [
+                body for _, _, body in reader.messages("room")])
+            self.assertEqual([(ack.epoch, 0, v1.NEW_EPOCH)], [
+                (gap.epoch, gap.last, gap.reason) for gap in reader.gaps("room")])
 
     async def test_it_is_told_when_redis_lost_a_quiet_topic(self):
         """Nobody publishes any more: the nodes themselves see that it is gone."""
