@@ -225,7 +225,9 @@ void ClusterShard::OnFrame(std::string_view payload) {
 void ClusterShard::OnWatch(const std::string& from, const cluster::Watch& watch) {
   std::vector<cluster::Watch> by_home(shard_.engine().shard_count());
   for (const cluster::Watch::Topic& topic : watch.topics()) {
-    *by_home[shard_.engine().HomeIndexOf(topic.name())].add_topics() = topic;
+    cluster::Watch& part = by_home[shard_.engine().HomeIndexOf(topic.name())];
+    part.set_ended(watch.ended());
+    *part.add_topics() = topic;
   }
   for (size_t i = 0; i < by_home.size(); ++i) {
     if (by_home[i].topics().empty()) continue;
@@ -289,6 +291,7 @@ void ClusterShard::Read(PastQuestion question) {
           question.from = past.tail;
           Read(std::move(question));
         } else {
+          if (past.outcome == Outcome::kOk) links_->Compare(question.topic, past.epoch);
           question.done(std::move(past));
         }
         ReadNext();

@@ -104,7 +104,8 @@ class ClusterShard {
   void OnMessage(std::string_view channel, std::string_view payload);
   // A message on a channel of nodes.
   void OnFrame(std::string_view payload);
-  // Another node watches these topics: each is reported by the shard where it is at home.
+  // Another node watches these topics, or no more: each is reported by the shard where it is at
+  // home.
   void OnWatch(const std::string& from, const cluster::Watch& watch);
   // Channels of this server come again, or for the first time.
   void OnRestored(size_t index);

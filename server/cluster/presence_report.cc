@@ -55,9 +55,21 @@ bool PresenceReport::Renew(const std::string& topic, const std::string& watcher)
   return true;
 }
 
+void PresenceReport::End(const std::string& topic, const std::string& watcher) {
+  const auto found = reported_.find(topic);
+  if (found == reported_.end()) return;
+  // Where it was the last one, the topic goes with its next turn in the round.
+  std::erase_if(found->second.watchers,
+                [&watcher](const Watcher& known) { return known.name == watcher; });
+}
+
 void PresenceReport::OnWatch(const std::string& from, const cluster::Watch& watch) {
   cluster::NodeFrame known;
   for (const cluster::Watch::Topic& topic : watch.topics()) {
+    if (watch.ended()) {
+      End(topic.name(), from);
+      continue;
+    }
     const bool is_new = Renew(topic.name(), from);
     Reported& reported = reported_[topic.name()];
     if (is_new) {

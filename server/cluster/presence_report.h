@@ -31,7 +31,7 @@ class PresenceReport {
   // Both outlive this object. `on_memory` is told the change of the bytes that are kept.
   PresenceReport(Shard* home, NodeTalk* talk, std::function<void(int64_t bytes)> on_memory);
 
-  // `watch`: topics at home here.
+  // `watch`: topics at home here, which `from` watches, or no more.
   void OnWatch(const std::string& from, const cluster::Watch& watch);
   void OnResend(const std::string& from, const std::string& topic);
   // SharedBus::FollowerChanged. Costs no more than a look into a table where nobody watches.
@@ -53,6 +53,7 @@ class PresenceReport {
     StringMap<bool> changed;
   };
 
+  void End(const std::string& topic, const std::string& watcher);
   // True: this one is new.
   bool Renew(const std::string& topic, const std::string& watcher);
   // Tells all watchers what has changed.

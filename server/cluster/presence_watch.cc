@@ -225,6 +225,7 @@ void PresenceWatch::TellAll(const std::string& topic, const Watched& watched) {
 // --- Time.
 
 void PresenceWatch::Tick(TimePoint now) {
+  TellForgotten();
   while (!waiting_.empty() && waiting_.begin()->first <= now) {
     const std::string topic = waiting_.begin()->second;
     KnowAll(topic, Find(topic));
@@ -259,7 +260,24 @@ void PresenceWatch::Forget(StringMap<Watched>::iterator found) {
   on_memory_(-bytes);
   waiting_.erase({watched.until, found->first});
   by_number_.erase(watched.number);
+  forgotten_.push_back(found->first);
   watched_.erase(found);
+}
+
+void PresenceWatch::TellForgotten() {
+  for (size_t i = 0; i < forgotten_.size();) {
+    cluster::NodeFrame frame;
+    cluster::Watch& watch = *frame.mutable_watch();
+    watch.set_ended(true);
+    for (size_t bytes = 0; i < forgotten_.size() && bytes < kFrameBytes; ++i) {
+      // Somebody watches it again, and all nodes were told so.
+      if (Find(forgotten_[i]) != nullptr) continue;
+      bytes += forgotten_[i].size() + 1;
+      watch.add_topics()->set_name(std::move(forgotten_[i]));
+    }
+    if (!watch.topics().empty()) talk_.TellAll(std::move(frame), nullptr);
+  }
+  forgotten_.clear();
 }
 
 void PresenceWatch::ForgetNode(const std::string& node) {

@@ -1,8 +1,8 @@
 // Who follows elsewhere the topics that somebody on this node watches (Subscribe.presence).
 //
 //   Watch    -> all nodes: these topics. Each answers with all its followers (Members), tells what
-//               changes from then on (MembersChanged), and forgets it when it is not said again
-//               within half a minute.
+//               changes from then on (MembersChanged), until it is said that they are watched no
+//               more, or not said again within half a minute.
 //   every 5 s, all watched topics again. Each node answers with the versions that it has told
 //               (Versions): what was missed is asked for again (Resend).
 //
@@ -93,6 +93,8 @@ class PresenceWatch {
   // All that are on other nodes come, for one who has just begun to watch.
   void TellAll(const std::string& topic, const Watched& watched);
   void Forget(StringMap<Watched>::iterator watched);
+  // Tells all nodes what was forgotten since.
+  void TellForgotten();
   void ForgetNode(const std::string& node);
   // Something has come from this node. False: it has ended.
   bool Hear(const std::string& node);
@@ -107,6 +109,7 @@ class PresenceWatch {
   uint32_t last_number_ = 0;
   std::vector<std::string> new_;                         // not told yet
   bool asks_ = false;                                    // AskForNew comes
+  std::vector<std::string> forgotten_;                   // not told yet
   std::set<std::pair<TimePoint, std::string>> waiting_;  // for nodes' answers
   StringMap<TimePoint> heard_at_;                        // by node
   std::optional<TimePoint> renewed_at_;

@@ -86,6 +86,13 @@ void TopicLinks::Unfollow(const std::string& topic) {
   on_memory_(-MemoryOf(topic));
 }
 
+void TopicLinks::Compare(const std::string& topic, uint64_t epoch) {
+  const auto found = links_.find(topic);
+  if (found == links_.end() || !found->second.subscribed || found->second.asking) return;
+  const TopicPlace here = PlaceHere(topic);
+  if (here.epoch != 0 && here.epoch != epoch) AskFor(topic, &found->second);
+}
+
 void TopicLinks::CheckAll(size_t server, bool missed) {
   for (auto& [topic, link] : links_) {
     if (link.server != server || !link.subscribed) continue;

@@ -61,6 +61,10 @@ class TopicLinks {
   // message.
   void OnEvent(std::string_view topic, std::string_view payload);
 
+  // The topic was seen in this epoch in Redis: where that is not this node's, its place is asked
+  // for.
+  void Compare(const std::string& topic, uint64_t epoch);
+
   // All that comes from this server comes again, or it answers again: every topic there is looked
   // at.
   // `missed`: its channels were not heard for a while.

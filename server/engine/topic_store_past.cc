@@ -75,9 +75,10 @@ void TopicStore::ServeOldSlice(size_t shard, SliceAskedMail question) {
         Topic* topic = Find(question.topic);
         if (topic == nullptr || !topic->FollowedIn(question.encoding)) return;
         // Offset 0: a client that resumes wants to know whether its epoch, a later one than this
-        // node's, is there. Where there is a later one, the topic is about to begin anew here.
-        const bool later = question.from == 0 && past.epoch > topic->epoch();
-        if (past.outcome != Outcome::kOk || later) {
+        // node's, is there. Where there is another one, the topic is about to begin anew here; an
+        // earlier one, or none, says that what is shared has lost it.
+        const bool another = question.from == 0 && past.epoch != topic->epoch();
+        if (past.outcome != Outcome::kOk || another) {
           late_slices_.push_back({.shard = shard, .question = question});
           return;
         }

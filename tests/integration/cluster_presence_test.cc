@@ -238,6 +238,36 @@ TEST_F(ClusterPresenceTest, TheTopicThatEveryoneFollowsIsWatchedToo) {
   UntilSessions(ada, 1);
 }
 
+TEST_F(ClusterPresenceTest, WhoWatchesOneTopicAfterTheOtherFillsNoMemoryElsewhere) {
+  // More than a node keeps of those that nobody watches any more.
+  constexpr size_t kTopics = 6000;
+  Reader& ada = Join(a_, "ada");
+  const auto kept_by_b = [this] {
+    int64_t bytes = 0;
+    for (size_t shard = 0; shard < options.shards; ++shard) {
+      bytes += b_.metrics(shard).memory[static_cast<size_t>(MemoryKind::kCluster)].value();
+    }
+    return bytes;
+  };
+  auto watch_up_to = [&, i = size_t{0}](size_t end) mutable {
+    for (; i < end; ++i) {
+      const std::string topic = absl::StrCat("room ", i);
+      Watch(ada, /*presence=*/true, topic);
+      Watch(ada, /*presence=*/false, topic);
+      ada->Unsubscribe(topic);
+      Run();
+    }
+    Settle();
+  };
+  const int64_t before = kept_by_b();
+  watch_up_to(kTopics / 6);
+  const int64_t of_a_topic = (kept_by_b() - before) / static_cast<int64_t>(kTopics / 6);
+  ASSERT_GT(of_a_topic, 0);
+  watch_up_to(kTopics);
+  Until("it keeps no more than the first node",
+        [&] { return kept_by_b() - before < static_cast<int64_t>(kTopics / 2) * of_a_topic; });
+}
+
 TEST_F(ClusterPresenceTest, NodesAndSessionsHaveNamesOfTheirOwn) {
   Reader& ada = Join(a_, "ada");
   Reader& bob = Join(b_, "bob");

@@ -20,3 +20,4 @@ endfunction()
 
 crier_cluster_test(bus_contract_test)
 crier_cluster_test(cluster_presence_test)
+crier_cluster_test(cluster_eviction_test)
