@@ -135,7 +135,10 @@ run_tests() {
   local folder="$root/build/$preset"
   log="$folder/Testing/last-run.txt"
   mkdir -p "${log%/*}"
-  ctest --test-dir "$folder" --output-on-failure --no-tests=error --parallel 2 \
+  # Most tests wait for most of their time. Those with sanitizers work more.
+  local at_once=$((2 * $(nproc)))
+  [[ "$preset" == release ]] || at_once=$(($(nproc) + 1))
+  ctest --test-dir "$folder" --output-on-failure --no-tests=error --parallel "$at_once" \
     "${select[@]}" 2>&1 | tee "$log" || status=$?
 
   local ok left_out broken
