@@ -11,5 +11,6 @@ SECONDS = 120  # no new run begins after that
 
 if __name__ == "__main__":
     support.require(PROGRAM)
-    sys.argv[1:] = ["--seed", str(faults.SEED), "--runs", "20", "--seconds", str(SECONDS)]
+    sys.argv[1:] = ["--seed", str(faults.SEED), "--runs", "100", "--at-once", "3",
+                    "--seconds", str(SECONDS)]
     random_faults.main()
