@@ -23,7 +23,7 @@ void DescribeSession(const Session& session, v1::SessionInfo* info) {
   info->set_topics(static_cast<uint32_t>(session.following().topic_count()));
   const Session::Position mailbox = session.MailboxPosition();
   info->set_mailbox_events(mailbox.head + 1 - mailbox.next);
-  info->set_mailbox_bytes(session.outlet().mailbox().log().bytes());
+  info->set_mailbox_bytes(session.outlet().mailbox().bytes());
 }
 
 void DescribeSession(const Session& session, v1::SessionDetails* details) {

@@ -68,10 +68,7 @@ void Following::Follow(std::string_view topic, v1::SlowConsumerPolicy policy,
   Cursor* cursor = FindMutable(topic);
   const bool follows = cursor != nullptr;
   if (!follows) {
-    auto& made = topics_[topic];
-    made = std::make_unique<Cursor>(&session(), policy);
-    cursor = made.get();
-    shard().memory().Add(MemoryKind::kSessions, MemoryOf(topic));
+    cursor = Add(topic, policy);
   }
   if (resume != nullptr) cursor->EnsureStart().resume = *resume;
   if (!ack_id.empty()) cursor->EnsureStart().ack_ids.emplace_back(ack_id);
@@ -87,27 +84,24 @@ void Following::Follow(std::string_view topic, v1::SlowConsumerPolicy policy,
 
 void Following::Unfollow(std::string_view topic, std::string_view ack_id) {
   PublishResult position;
-  const auto found = topics_.find(topic);
-  if (found != topics_.end()) {
-    Cursor* cursor = found->second.get();
+  if (Cursor* cursor = FindMutable(topic)) {
     if (cursor->watched) Unwatch(topic);
     // What still waits for its place is answered first, with the place that there is.
     if (cursor->start_work() != nullptr) Answer(cursor);
     position = PlaceOf(*cursor);
     Detach(cursor);
-    shard().memory().Add(MemoryKind::kSessions, -MemoryOf(topic));
-    topics_.erase(found);
+    Drop(topic);
   }
   if (!ack_id.empty()) session().SendAck(ack_id, topic, position, session().user_id());
 }
 
 void Following::Leave() {
   if (empty_topic_.feed != nullptr) Detach(&empty_topic_);
-  for (const auto& [topic, cursor] : topics_) {
+  for (const auto& [topic, cursor] : others()) {
     Detach(cursor.get());
     shard().memory().Add(MemoryKind::kSessions, -MemoryOf(topic));
   }
-  topics_.clear();
+  topics_.reset();
 }
 
 void Following::Attach(Cursor* cursor, std::string_view topic) {
@@ -135,7 +129,7 @@ void Following::TellFollower(const Feed& feed, bool here) {
 void Following::TellUser() {
   if (empty_topic_.feed == nullptr) return;  // Open does
   TellFollower(*empty_topic_.feed, /*here=*/true);
-  for (const auto& [topic, cursor] : topics_) TellFollower(*cursor->feed, /*here=*/true);
+  for (const auto& [topic, cursor] : others()) TellFollower(*cursor->feed, /*here=*/true);
 }
 
 // --- Presence.
@@ -148,10 +142,7 @@ void Following::Watch(std::string_view topic, v1::SlowConsumerPolicy policy) {
     if (cursor->state() != Cursor::State::kStarting) AskForSnapshot(cursor);
     return;
   }
-  auto& made = topics_[log];
-  made = std::make_unique<Cursor>(&session(), policy);
-  Cursor* cursor = made.get();
-  shard().memory().Add(MemoryKind::kSessions, MemoryOf(log));
+  Cursor* cursor = Add(log, policy);
   // Changes mean something once it is told what they change.
   cursor->EnsureStart().hold = true;
   Attach(cursor, log);
@@ -160,12 +151,11 @@ void Following::Watch(std::string_view topic, v1::SlowConsumerPolicy policy) {
 
 void Following::Unwatch(std::string_view topic) {
   const std::string log = PresenceLogOf(topic);
-  const auto found = topics_.find(log);
-  if (found == topics_.end()) return;
+  Cursor* cursor = FindMutable(log);
+  if (cursor == nullptr) return;
   if (Cursor* followed = FindMutable(topic)) followed->watched = false;
-  Detach(found->second.get());
-  shard().memory().Add(MemoryKind::kSessions, -MemoryOf(log));
-  topics_.erase(found);
+  Detach(cursor);
+  Drop(log);
 }
 
 void Following::AskForSnapshot(Cursor* cursor) {
@@ -369,22 +359,22 @@ void Following::Answer(Cursor* cursor) {
 
 std::vector<std::string> Following::Topics() const {
   std::vector<std::string> topics;
-  topics.reserve(topics_.size());
-  for (const auto& [topic, cursor] : topics_) {
+  topics.reserve(count());
+  for (const auto& [topic, cursor] : others()) {
     if (!IsPresenceLog(topic)) topics.push_back(topic);
   }
   return topics;
 }
 
 size_t Following::topic_count() const {
-  return static_cast<size_t>(std::count_if(topics_.begin(), topics_.end(), [](const auto& entry) {
+  return static_cast<size_t>(std::count_if(others().begin(), others().end(), [](const auto& entry) {
     return !IsPresenceLog(entry.first);
   }));
 }
 
 std::vector<std::string> Following::WatchedTopics() const {
   std::vector<std::string> topics;
-  for (const auto& [topic, cursor] : topics_) {
+  for (const auto& [topic, cursor] : others()) {
     if (IsPresenceLog(topic)) topics.emplace_back(TopicOf(topic));
   }
   return topics;
@@ -396,8 +386,28 @@ Cursor* Following::FindMutable(std::string_view topic) {
 
 const Cursor* Following::Find(std::string_view topic) const {
   if (topic.empty()) return &empty_topic_;
-  const auto found = topics_.find(topic);
-  return found == topics_.end() ? nullptr : found->second.get();
+  if (topics_ == nullptr) return nullptr;
+  const auto found = topics_->find(topic);
+  return found == topics_->end() ? nullptr : found->second.get();
+}
+
+const Following::Cursors& Following::others() const {
+  static const Cursors& none = *new Cursors;
+  return topics_ == nullptr ? none : *topics_;
+}
+
+Cursor* Following::Add(std::string_view topic, v1::SlowConsumerPolicy policy) {
+  if (topics_ == nullptr) topics_ = std::make_unique<Cursors>();
+  auto& made = (*topics_)[topic];
+  made = std::make_unique<Cursor>(&session(), policy);
+  shard().memory().Add(MemoryKind::kSessions, MemoryOf(topic));
+  return made.get();
+}
+
+void Following::Drop(std::string_view topic) {
+  topics_->erase(topics_->find(topic));
+  if (topics_->empty()) topics_.reset();
+  shard().memory().Add(MemoryKind::kSessions, -MemoryOf(topic));
 }
 
 }  // namespace crier

@@ -58,7 +58,7 @@ class Following {
 
   bool Follows(std::string_view topic) const { return Find(topic) != nullptr; }
   // Against the limit.
-  size_t count() const { return topics_.size(); }
+  size_t count() const { return topics_ == nullptr ? 0 : topics_->size(); }
   // How many Topics() returns.
   size_t topic_count() const;
   // Without the empty one.
@@ -89,6 +89,8 @@ class Following {
   void AskForSnapshotLater(const Cursor& cursor);
 
  private:
+  using Cursors = StringMap<std::unique_ptr<Cursor>>;
+
   Session& session() const { return empty_topic_.session(); }
   Shard& shard() const;
   Cursor* FindMutable(std::string_view topic);
@@ -104,8 +106,15 @@ class Following {
   void HasPlace(Cursor* cursor);
   void Answer(Cursor* cursor);
 
+  // Those besides the empty one.
+  const Cursors& others() const;
+  // A new one.
+  Cursor* Add(std::string_view topic, v1::SlowConsumerPolicy policy);
+  void Drop(std::string_view topic);
+
   Cursor empty_topic_;
-  StringMap<std::unique_ptr<Cursor>> topics_;
+  // Null: none, as in most sessions.
+  std::unique_ptr<Cursors> topics_;
 };
 
 }  // namespace crier

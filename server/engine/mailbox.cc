@@ -12,27 +12,37 @@ uint32_t Less(uint32_t amount, uint64_t taken, uint64_t most) {
 
 }  // namespace
 
+Mailbox::Box& Mailbox::OpenBox() {
+  if (box_ == nullptr) box_.reset(new Box{.log = EventLog(limits_, next_ - 1)});
+  return *box_;
+}
+
 void Mailbox::AppendAnswer(std::string_view event, TimePoint at) {
-  log_.Append(event, at);
-  const uint64_t events = log_.head() + 1 - log_.tail();
-  behind_.bytes = static_cast<uint32_t>(std::min(behind_.bytes + event.size(), log_.bytes()));
-  behind_.events = static_cast<uint32_t>(std::min(behind_.events + uint64_t{1}, events));
+  auto& [log, behind] = OpenBox();
+  log.Append(event, at);
+  const uint64_t events = log.head() + 1 - log.tail();
+  behind.bytes = static_cast<uint32_t>(std::min(behind.bytes + event.size(), log.bytes()));
+  behind.events = static_cast<uint32_t>(std::min(behind.events + uint64_t{1}, events));
 }
 
 void Mailbox::TakeThrough(uint64_t offset) {
+  auto& [log, behind] = *box_;
   const uint64_t count = offset - next_ + 1;
-  const size_t bytes = log_.bytes();
+  const size_t bytes = log.bytes();
   delivered_ += count;
   next_ = offset + 1;
-  log_.DropBefore(next_);
-  if (behind_.events == 0) return;
-  behind_.bytes = Less(behind_.bytes, bytes - log_.bytes(), log_.bytes());
-  behind_.events = Less(behind_.events, count, log_.head() + 1 - next_);
+  log.DropBefore(next_);
+  if (behind.events != 0) {
+    behind.bytes = Less(behind.bytes, bytes - log.bytes(), log.bytes());
+    behind.events = Less(behind.events, count, log.head() + 1 - next_);
+  }
+  CloseWhereEmpty();
 }
 
 uint64_t Mailbox::SkipToTail() {
-  const uint64_t skipped = log_.tail() - next_;
-  next_ = log_.tail();
+  const uint64_t skipped = box_->log.tail() - next_;
+  next_ = box_->log.tail();
+  CloseWhereEmpty();
   return skipped;
 }
 

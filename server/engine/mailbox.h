@@ -3,7 +3,9 @@
 #ifndef CRIER_SERVER_ENGINE_MAILBOX_H_
 #define CRIER_SERVER_ENGINE_MAILBOX_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "server/engine/event_log.h"
@@ -14,9 +16,9 @@ namespace crier {
 class Mailbox {
  public:
   // `limits` outlives the mailbox.
-  explicit Mailbox(const LogLimits& limits) : log_(limits) {}
+  explicit Mailbox(const LogLimits& limits) : limits_(limits) {}
 
-  void Append(std::string_view event, TimePoint at) { log_.Append(event, at); }
+  void Append(std::string_view event, TimePoint at) { OpenBox().log.Append(event, at); }
   // An answer to one of the session's own frames.
   void AppendAnswer(std::string_view event, TimePoint at);
 
@@ -27,15 +29,27 @@ class Mailbox {
     uint32_t bytes = 0;
     uint32_t events = 0;
   };
-  const Behind& behind() const { return behind_; }
+  Behind behind() const { return box_ == nullptr ? Behind() : box_->behind; }
 
   // Memory is short: drops about half of what waits, oldest first.
-  void GiveWay() { log_.Shrink(log_.head() + 1); }
+  void GiveWay() {
+    if (box_ != nullptr) box_->log.Shrink(box_->log.head() + 1);
+  }
 
-  bool empty() const { return next_ > log_.head(); }
+  bool empty() const { return box_ == nullptr; }
   // True where events were dropped that the session had not taken.
-  bool lagging() const { return next_ < log_.tail(); }
-  const EventLog& log() const { return log_; }
+  bool lagging() const { return box_ != nullptr && next_ < box_->log.tail(); }
+
+  // The last offset given out; 0: none yet.
+  uint64_t head() const { return box_ == nullptr ? next_ - 1 : box_->log.head(); }
+  // The oldest offset kept; head() + 1: none.
+  uint64_t tail() const { return box_ == nullptr ? next_ : box_->log.tail(); }
+  // Of the events that wait.
+  size_t bytes() const { return box_ == nullptr ? 0 : box_->log.bytes(); }
+  // Of all that is kept while events wait.
+  size_t memory() const { return box_ == nullptr ? 0 : sizeof(Box) + box_->log.memory(); }
+  // As EventLog::Read. REQUIRES: tail() <= from <= head().
+  EventRun Read(uint64_t from, size_t budget) const { return box_->log.Read(from, budget); }
 
   // The next offset to send.
   uint64_t next() const { return next_; }
@@ -48,10 +62,21 @@ class Mailbox {
   uint64_t SkipToTail();
 
  private:
-  EventLog log_;
+  struct Box {
+    EventLog log;
+    Behind behind{};
+  };
+
+  Box& OpenBox();
+  void CloseWhereEmpty() {
+    if (next_ > box_->log.head()) box_.reset();
+  }
+
+  const LogLimits& limits_;
+  // Null: nothing waits. So a session that is idle, as most are, keeps none of this.
+  std::unique_ptr<Box> box_;
   uint64_t next_ = 1;
   uint64_t delivered_ = 0;
-  Behind behind_;
 };
 
 }  // namespace crier

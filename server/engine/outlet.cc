@@ -37,7 +37,7 @@ bool Outlet::Deliver(const v1::Event& event, TimePoint at, bool answer) {
   bytes.clear();
   encoding_->Append(event, &bytes);
   if (bytes.empty()) return false;
-  if (context_->memory->full() && mailbox_.log().bytes() > kAlwaysBytes) mailbox_.GiveWay();
+  if (context_->memory->full() && mailbox_.bytes() > kAlwaysBytes) mailbox_.GiveWay();
   if (answer) {
     mailbox_.AppendAnswer(bytes, at);
   } else {
@@ -104,11 +104,13 @@ std::span<const Slice> Outlet::Peek(size_t budget) {
     loan.bytes += notes_->size();
   }
   // A log whose tail has passed its cursor since the notes were written has to wait for its own.
-  uint64_t next = mailbox_.lagging() ? mailbox_.log().head() + 1 : mailbox_.next();
-  while (loan.bytes < budget && next <= mailbox_.log().head()) {
-    const EventRun run = mailbox_.log().Read(next, budget - loan.bytes);
-    Lend(Source::kMailbox, nullptr, run);
-    next = run.last + 1;
+  if (!mailbox_.empty() && !mailbox_.lagging()) {
+    uint64_t next = mailbox_.next();
+    while (loan.bytes < budget && next <= mailbox_.head()) {
+      const EventRun run = mailbox_.Read(next, budget - loan.bytes);
+      Lend(Source::kMailbox, nullptr, run);
+      next = run.last + 1;
+    }
   }
   for (Cursor* cursor : ready_) {
     if (loan.bytes >= budget) break;
@@ -145,7 +147,7 @@ void Outlet::SkipWhatIsGone() {
   if (mailbox_.lagging()) {
     v1::Gap gap;
     gap.set_first(mailbox_.next());
-    gap.set_last(mailbox_.log().tail() - 1);
+    gap.set_last(mailbox_.tail() - 1);
     gap.set_reason(v1::SLOW_CONSUMER);
     gap.set_mailbox(true);
     skipped.Add(mailbox_.SkipToTail());
@@ -261,7 +263,7 @@ void Outlet::Recall() {
 
 void Outlet::Account() {
   const auto kept =
-      static_cast<uint32_t>(mailbox_.log().memory() + (notes_ == nullptr ? 0 : notes_->capacity()));
+      static_cast<uint32_t>(mailbox_.memory() + (notes_ == nullptr ? 0 : notes_->capacity()));
   if (kept == accounted_) return;
   context_->memory->Add(MemoryKind::kMailboxes, int64_t{kept} - accounted_);
   accounted_ = kept;

@@ -75,6 +75,8 @@ void Session::OnUserHere() {
 }
 
 void Session::NoteMissedDirects() {
+  // Nobody was told yet that messages to its user find it.
+  if (awaits_user_) return;
   v1::Gap gap;
   gap.set_mailbox(true);
   gap.set_reason(v1::CUT_OFF);
@@ -240,7 +242,7 @@ void Session::Put(const v1::Event& event, TimePoint at, bool answer) {
   if (closing() || !outlet_.Deliver(event, at, answer)) return;
   WantTurn(Turn::kFirst);
   // Before the mailbox overruns a client that takes bytes.
-  if (takes() && outlet_.mailbox().log().bytes() > shard_->options().mailbox.bytes / 4) {
+  if (takes() && outlet_.mailbox().bytes() > shard_->options().mailbox.bytes / 4) {
     shard_->HurryFlush();
   }
 }
@@ -400,7 +402,7 @@ Session::Position Session::MailboxPosition() const {
   const Mailbox& mailbox = outlet_.mailbox();
   return {.start = 0,
           .next = mailbox.next(),
-          .head = mailbox.log().head(),
+          .head = mailbox.head(),
           .delivered = mailbox.delivered(),
           .skipped = mailbox.skipped()};
 }

@@ -19,12 +19,13 @@ class EngineTest : public testing::Test {
  protected:
   // Options are changed before the first client joins.
   EngineOptions options;
+  Engine::MakeBus make_bus;  // null: the node is alone
   FakeClock clock;
 
   Engine& engine() {
     if (engine_ == nullptr) {
       metrics_ = std::make_unique<Metrics>(options.shards);
-      engine_ = std::make_unique<Engine>(options, clock, metrics_.get());
+      engine_ = std::make_unique<Engine>(options, clock, metrics_.get(), make_bus);
     }
     return *engine_;
   }
