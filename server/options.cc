@@ -96,6 +96,9 @@ ABSL_FLAG(
     int64_t, max_connections_per_second_per_address, 0,
     "The same from one client address, where an IPv6 address counts as its network of 64 bits. "
     "0: no limit.");
+ABSL_FLAG(int64_t, max_calls_per_second_per_address, 0,
+          "Most calls that one client address may make in a second, by gRPC and by HTTP; after a "
+          "quiet time, five times as many at once. 0: no limit.");
 ABSL_FLAG(int64_t, max_messages_per_second, 0,
           "Most messages that one session may send in a second. 0: no limit.");
 ABSL_FLAG(ByteSize, max_bytes_per_second, ByteSize{0},
@@ -193,6 +196,7 @@ constexpr FlagHelp kLimits[] = {
     {"max_sessions_per_user", "N", kNumber},
     {"max_connections_per_second", "N", kNumber},
     {"max_connections_per_second_per_address", "N", kNumber},
+    {"max_calls_per_second_per_address", "N", kNumber},
     {"max_messages_per_second", "N", kNumber},
     {"max_bytes_per_second", "SIZE", kSize},
     {"max_errors", "N", kNumber},
@@ -289,6 +293,8 @@ void ReadLimits(Reader* reader, ServerOptions* options) {
   options->connections.rates = {
       .total = reader->Number(FLAGS_max_connections_per_second, 0, 1'000'000),
       .per_address = reader->Number(FLAGS_max_connections_per_second_per_address, 0, 1'000'000)};
+  options->connections.calls_per_address =
+      reader->Number(FLAGS_max_calls_per_second_per_address, 0, 1'000'000);
   options->engine.max_messages_per_second =
       reader->Number(FLAGS_max_messages_per_second, 0, 1'000'000'000);
   options->engine.max_bytes_per_second = reader->Bytes(FLAGS_max_bytes_per_second, {0}, {1 << 30});

@@ -4,11 +4,13 @@
 #include <cassert>
 #include <chrono>
 #include <optional>
+#include <utility>
 
 #include "server/base/concat.h"
 #include "server/grpc/http2_connection.h"
 #include "server/grpc/method_table.h"
 #include "server/grpc/timeout.h"
+#include "server/service/caller.h"
 
 namespace crier {
 namespace {
@@ -100,6 +102,20 @@ void Call::SetDeadline(std::string_view timeout) {
   }
   due_ = connection_->PreciseNow() + *parsed;
   connection_->CheckCallAt(due_);
+}
+
+void Call::AwaitRequest() {
+  const TimePoint by = connection_->PreciseNow() + connection_->request_timeout();
+  if (due_ != TimePoint() && due_ <= by) return;
+  callers_due_ = std::exchange(due_, by);
+  awaits_request_ = true;
+  connection_->CheckCallAt(by);
+}
+
+void Call::HasRequest() {
+  if (!std::exchange(awaits_request_, false)) return;
+  due_ = callers_due_;
+  if (due_ != TimePoint()) connection_->CheckCallAt(due_);
 }
 
 size_t Call::OnData(std::string_view bytes) {
@@ -216,6 +232,11 @@ void Call::OnDue() {
     Reset();
     return;
   }
+  if (std::exchange(awaits_request_, false)) {
+    shard_.metrics().of(TransportKind::kGrpc).handshakes_timed_out.Add();
+    Finish(ToGrpcStatus(Outcome::kIdleTimeout, "the request was not whole in time"));
+    return EndHandler(Outcome::kIdleTimeout);
+  }
   Finish({GrpcCode::kDeadlineExceeded, "the call's own deadline has passed"});
   EndHandler(Outcome::kOk);
 }
@@ -288,6 +309,13 @@ void Call::Fail() noexcept {
 }
 
 std::string Call::certificate_user() const { return connection_->certificate_user(); }
+
+bool Call::TakeRate() {
+  const uint32_t most = connection_->calls_per_second();
+  if (most == 0 || connection_->TakeCall()) return true;
+  Finish(ToGrpcStatus(ErrorOf(TooManyCalls(most))));
+  return false;
+}
 
 std::string Call::PeerAddress() const { return over() ? "" : connection_->PeerAddress(); }
 

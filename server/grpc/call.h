@@ -110,12 +110,19 @@ class Call final : public CallHook, public std::enable_shared_from_this<Call> {
   // half-closed and does not take bytes within GrpcOptions::close_timeout is cut off.
   void AwaitRoom(size_t bytes, absl::AnyInvocable<void()> answer);
   static constexpr size_t kMostAnswerBytes = 3 << 20;
+  // The one request of the call has to be whole within GrpcOptions::handshake_timeout, until
+  // HasRequest. So nobody holds a call by sending it byte by byte.
+  void AwaitRequest();
+  void HasRequest();
   // Ends the call after everything that was sent. The first status counts.
   void Finish(GrpcStatus status);
   bool finishing() const { return status_ != nullptr; }
   bool over() const { return connection_ == nullptr; }
   // The user that the client's certificate names (TLS); empty: none. REQUIRES: !over().
   std::string certificate_user() const;
+  // False, and the call was finished: its client's address makes too many in a second. REQUIRES:
+  // !over().
+  bool TakeRate();
   // The client's address, without its port; empty: it is not known, or the call is over.
   std::string PeerAddress() const;
 
@@ -203,6 +210,7 @@ class Call final : public CallHook, public std::enable_shared_from_this<Call> {
   bool half_close_kept_ = false;  // it comes behind what is kept
   bool hand_on_posted_ = false;
   bool refused_more_ = false;
+  bool awaits_request_ = false;  // and `due_` is for that
 
   void Fail() noexcept;
   void Refuse(int http_status, std::string message);
@@ -265,6 +273,7 @@ class Call final : public CallHook, public std::enable_shared_from_this<Call> {
   std::span<const Slice> peeked_;  // between Offer and AppendOffered
   size_t peeked_bytes_ = 0;
   TimePoint due_{};
+  TimePoint callers_due_{};  // `due_`, where that was left for another one
 };
 
 }  // namespace crier

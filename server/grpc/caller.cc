@@ -7,6 +7,7 @@
 namespace crier {
 
 std::optional<Caller> CallerOf(Call* call, TokenTime token) {
+  if (!call->TakeRate()) return std::nullopt;
   Shard& shard = call->shard();
   const std::string certificate_user = call->certificate_user();
   auto caller =

@@ -9,8 +9,8 @@
 
 namespace crier {
 
-// Of a call that begins. `token`: whether one may yet come. nullopt: the metadata are no good, and
-// the call was finished. Runs on: the call's shard thread.
+// Of a call that begins. `token`: whether one may yet come. nullopt: the metadata are no good, or
+// too many come in a second, and the call was finished. Runs on: the call's shard thread.
 std::optional<Caller> CallerOf(Call* call, TokenTime token = TokenTime::kNow);
 
 }  // namespace crier

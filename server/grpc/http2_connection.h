@@ -67,6 +67,7 @@ class Http2Connection final : public PolledConnection, public MarkHook, private 
 
   Shard& shard() const { return set_->shard(); }
   std::chrono::milliseconds close_timeout() const { return set_->options().close_timeout; }
+  std::chrono::milliseconds request_timeout() const { return set_->options().handshake_timeout; }
   // The call has something to send. `in_turn`: the shard's turns are running, and their end sends
   // it.
   void Proceed(Call* call, bool in_turn = false);
@@ -80,6 +81,10 @@ class Http2Connection final : public PolledConnection, public MarkHook, private 
   std::string certificate_user() const;
   // The client's address; empty: the socket is closed.
   std::string PeerAddress() const;
+  // One more call begins. False: the client's address makes more than calls_per_second(), where
+  // that is not 0.
+  bool TakeCall() { return place_.TakeCall(PeerAddress()); }
+  uint32_t calls_per_second() const { return place_.calls_per_address(); }
   ConnectionMemory& memory() { return memory_; }
   // Room for answers (Call::AwaitRoom). False: there is none now. AwaitRoom: TryRoom follows.
   bool TakeRoom(size_t bytes);

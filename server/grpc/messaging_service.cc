@@ -36,7 +36,9 @@ std::vector<v1::ClientFrame> FramesOf(v1::SubscribeRequest request) {
 class SubscribeSession final : public StreamSession {
  public:
   SubscribeSession(Call* call, Caller caller)
-      : StreamSession(call), call_(*call), caller_(std::move(caller)) {}
+      : StreamSession(call), call_(*call), caller_(std::move(caller)) {
+    call_.AwaitRequest();
+  }
 
   void OnMessage(std::string_view message) override {
     if (std::exchange(asked_, true)) {
@@ -54,6 +56,7 @@ class SubscribeSession final : public StreamSession {
       call_.Finish({GrpcCode::kUnimplemented, "the call ended without a request"});
       return;
     }
+    call_.HasRequest();
     v1::SubscribeRequest request = std::move(request_);
     call_.Keep(0);
     if (caller_.user_id.empty()) {

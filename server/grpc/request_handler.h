@@ -24,6 +24,7 @@ class RequestHandler final : public CallHandler {
   RequestHandler(Call* call, Answer answer, size_t head_bytes = 0)
       : call_(*call), answer_(std::move(answer)), head_bytes_(head_bytes) {
     if (head_bytes > 0) call_.Keep(head_bytes);
+    call_.AwaitRequest();
   }
 
   void OnMessage(std::string_view message) override {
@@ -39,6 +40,7 @@ class RequestHandler final : public CallHandler {
       call_.Finish({GrpcCode::kUnimplemented, "the call ended without a request"});
       return;
     }
+    call_.HasRequest();
     answering_ = true;
     const std::string request = std::exchange(*request_, {});
     call_.Keep(head_bytes_);

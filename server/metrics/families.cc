@@ -81,6 +81,11 @@ void AppendConnections(const ConnectionMetrics& connections, std::vector<MetricF
     AddTo(&AddLabel(refused.metric.emplace_back(), "reason", kRefusalLabels[i]),
           connections.refused[i]);
   }
+  MetricFamily& calls =
+      out->emplace_back(Family("crier_calls_refused_total", MetricType::Counter,
+                               "Calls refused because more came in a second from one address than "
+                               "--max_calls_per_second_per_address says."));
+  AddTo(&calls.metric.emplace_back(), connections.calls_refused);
 }
 
 void AppendCluster(const std::vector<std::string>& servers,

@@ -141,6 +141,7 @@ struct ConnectionMetrics {
   Gauge open;
   Gauge limit;
   std::array<Counter, kRefusalCount> refused;
+  Counter calls_refused;  // for their rate
 };
 
 // One shard's instruments. Written on the shard's thread only.

@@ -1,4 +1,4 @@
-#include "server/net/connection_rates.h"
+#include "server/net/address_rates.h"
 
 #include <algorithm>
 #include <utility>
@@ -15,7 +15,7 @@ bool TokenBucket::Take(uint32_t rate, TimePoint now) {
   return true;
 }
 
-ConnectionRates::Verdict ConnectionRates::Count(const std::string& address, TimePoint now) {
+AddressRates::Verdict AddressRates::Count(const std::string& address, TimePoint now) {
   // First the one that can be at fault: what it is refused takes nothing from the others.
   if (limits_.per_address != 0 && !address.empty() && !CountAddress(address, now)) {
     return Verdict::kTooManyFromAddress;
@@ -24,7 +24,7 @@ ConnectionRates::Verdict ConnectionRates::Count(const std::string& address, Time
   return Verdict::kFine;
 }
 
-bool ConnectionRates::CountAddress(const std::string& address, TimePoint now) {
+bool AddressRates::CountAddress(const std::string& address, TimePoint now) {
   if (now - turned_at_ > TokenBucket::kBurst) {
     older_ = std::exchange(recent_, {});
     turned_at_ = now;

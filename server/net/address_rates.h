@@ -1,6 +1,6 @@
-// How many connections come in a second, in all and from one address: token buckets.
-#ifndef CRIER_SERVER_NET_CONNECTION_RATES_H_
-#define CRIER_SERVER_NET_CONNECTION_RATES_H_
+// How many connections or calls come in a second, in all and from one address: token buckets.
+#ifndef CRIER_SERVER_NET_ADDRESS_RATES_H_
+#define CRIER_SERVER_NET_ADDRESS_RATES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -30,7 +30,7 @@ class TokenBucket {
 };
 
 // Not thread-safe.
-class ConnectionRates {
+class AddressRates {
  public:
   // In a second; 0: no limit.
   struct Limits {
@@ -39,10 +39,10 @@ class ConnectionRates {
   };
   enum class Verdict : uint8_t { kFine, kTooManyInAll, kTooManyFromAddress };
 
-  ConnectionRates(Limits limits, TimePoint now)
+  AddressRates(Limits limits, TimePoint now)
       : limits_(limits), total_(limits.total, now), turned_at_(now) {}
 
-  // One more connection. `address`: as CountedAddress has it; empty: of nobody in particular.
+  // One more of them. `address`: as CountedAddress has it; empty: of nobody in particular.
   Verdict Count(const std::string& address, TimePoint now);
 
   const Limits& limits() const { return limits_; }
@@ -68,4 +68,4 @@ class ConnectionRates {
 
 }  // namespace crier
 
-#endif  // CRIER_SERVER_NET_CONNECTION_RATES_H_
+#endif  // CRIER_SERVER_NET_ADDRESS_RATES_H_

@@ -39,11 +39,11 @@ std::string_view TextOf(RefusalKind why) {
 void ConnectionTable::Place::Release() {
   if (table_ == nullptr) return;
   std::exchange(table_, nullptr)->Leave(*this);
-  address_.clear();
+  address_.reset();
 }
 
 bool ConnectionTable::Place::CountFor(std::string_view client, TimePoint now, RefusalKind* why) {
-  assert(address_.empty());
+  assert(address_ == nullptr);
   if (table_ == nullptr) return true;
   std::string counted = table_->CountedBy(client);
   if (counted.empty()) return true;
@@ -51,7 +51,7 @@ bool ConnectionTable::Place::CountFor(std::string_view client, TimePoint now, Re
   if (!table_->CountRateLocked(counted, now, why) || !table_->CountLocked(counted, why)) {
     return false;
   }
-  if (table_->limits_.per_address != 0) address_ = std::move(counted);
+  if (table_->limits_.per_address != 0) SetAddress(std::move(counted));
   return true;
 }
 
@@ -59,7 +59,8 @@ ConnectionTable::ConnectionTable(Limits limits, Metrics* metrics)
     : limits_(limits),
       metrics_(metrics == nullptr ? nullptr : &metrics->connections()),
       total_limit_(limits.total),
-      rates_(limits_.rates, std::chrono::steady_clock::now()) {
+      rates_(limits_.rates, std::chrono::steady_clock::now()),
+      call_rates_({.per_address = limits_.calls_per_address}, std::chrono::steady_clock::now()) {
   if (limits_.total == 0) {
     MeasureAllowance();
   } else if (metrics_ != nullptr) {
@@ -74,6 +75,15 @@ void ConnectionTable::MeasureAllowance() {
   total_limit_ = allowance + size_;
   if (limits_.total != 0) total_limit_ = std::min(total_limit_, limits_.total);
   if (metrics_ != nullptr) metrics_->limit.Set(static_cast<int64_t>(total_limit_));
+}
+
+bool ConnectionTable::TakeCall(std::string_view client, TimePoint now) {
+  if (limits_.calls_per_address == 0 || IsTrustedProxy(client)) return true;
+  const std::string counted = CountedAddress(client);
+  MutexLock lock(&mutex_);
+  if (call_rates_.Count(counted, now) == AddressRates::Verdict::kFine) return true;
+  if (metrics_ != nullptr) metrics_->calls_refused.Add();
+  return false;
 }
 
 std::string ConnectionTable::CountedBy(std::string_view address) const {
@@ -94,25 +104,26 @@ std::optional<ConnectionTable::Place> ConnectionTable::Enter(std::string_view ad
   if (!counted.empty() && !CountLocked(counted, why)) return std::nullopt;
   ++size_;
   if (metrics_ != nullptr) metrics_->open.Set(static_cast<int64_t>(size_));
-  if (limits_.per_address == 0) counted.clear();
-  return Place(this, /*reserve=*/false, std::move(counted));
+  Place place(this, /*reserve=*/false);
+  if (limits_.per_address != 0 && !counted.empty()) place.SetAddress(std::move(counted));
+  return place;
 }
 
 std::optional<ConnectionTable::Place> ConnectionTable::EnterReserve() {
   MutexLock lock(&mutex_);
   if (size_ < total_limit_ || reserve_used_ >= kReserve) return std::nullopt;
   ++reserve_used_;
-  return Place(this, /*reserve=*/true, {});
+  return Place(this, /*reserve=*/true);
 }
 
 bool ConnectionTable::CountRateLocked(const std::string& counted, TimePoint now, RefusalKind* why) {
   switch (rates_.Count(counted, now)) {
-    case ConnectionRates::Verdict::kFine:
+    case AddressRates::Verdict::kFine:
       return true;
-    case ConnectionRates::Verdict::kTooManyInAll:
+    case AddressRates::Verdict::kTooManyInAll:
       CountRefusal(RefusalKind::kRate, why);
       return false;
-    case ConnectionRates::Verdict::kTooManyFromAddress:
+    case AddressRates::Verdict::kTooManyFromAddress:
       CountRefusal(RefusalKind::kRatePerAddress, why);
       return false;
   }
@@ -140,8 +151,8 @@ void ConnectionTable::Leave(const Place& place) {
   assert(size_ > 0);
   --size_;
   if (metrics_ != nullptr) metrics_->open.Set(static_cast<int64_t>(size_));
-  if (place.address_.empty()) return;
-  const auto it = per_address_.find(place.address_);
+  if (place.address_ == nullptr) return;
+  const auto it = per_address_.find(*place.address_);
   if (it != per_address_.end() && --it->second == 0) per_address_.erase(it);
 }
 

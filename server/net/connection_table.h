@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,7 +18,7 @@
 #include "server/base/outcome.h"
 #include "server/metrics/metrics.h"
 #include "server/net/address_blocks.h"
-#include "server/net/connection_rates.h"
+#include "server/net/address_rates.h"
 
 namespace crier {
 
@@ -32,7 +33,9 @@ class ConnectionTable {
   struct Limits {
     size_t total = 0;        // 0: what descriptors allow (see DescriptorAllowance)
     size_t per_address = 0;  // 0: no limit. Of what counts as one, see CountedAddress.
-    ConnectionRates::Limits rates{};
+    AddressRates::Limits rates{};
+    // Calls from one address in a second; 0: no limit.
+    uint32_t calls_per_address = 0;
     // Of others' clients: they do not count by their own address. What comes from them may be
     // counted by its client's (Place::CountFor).
     AddressBlocks trusted_proxies{};
@@ -47,14 +50,14 @@ class ConnectionTable {
     Place() = default;
     Place(Place&& other) noexcept
         : table_(std::exchange(other.table_, nullptr)),
-          reserve_(other.reserve_),
-          address_(std::move(other.address_)) {}
+          address_(std::move(other.address_)),
+          reserve_(other.reserve_) {}
     Place& operator=(Place&& other) noexcept {
       if (this == &other) return *this;
       Release();
       table_ = std::exchange(other.table_, nullptr);
-      reserve_ = other.reserve_;
       address_ = std::move(other.address_);
+      reserve_ = other.reserve_;
       return *this;
     }
     ~Place() { Release(); }
@@ -64,16 +67,29 @@ class ConnectionTable {
     // reason is in *why, if that is not null. REQUIRES: it came from a trusted proxy.
     bool CountFor(std::string_view client, TimePoint now = std::chrono::steady_clock::now(),
                   RefusalKind* why = nullptr);
+    // One more call comes in, of a client with this address, as the transport knows it. False: that
+    // address makes too many; it is counted. Those of a trusted proxy are of nobody in particular.
+    // Thread-safe, as long as the place is held.
+    bool TakeCall(std::string_view client, TimePoint now = std::chrono::steady_clock::now()) {
+      return table_ == nullptr || table_->TakeCall(client, now);
+    }
+    // How many that may be in a second; 0: no limit.
+    uint32_t calls_per_address() const {
+      return table_ == nullptr ? 0 : table_->limits_.calls_per_address;
+    }
     // It is one of the reserve.
     bool of_reserve() const { return reserve_; }
 
    private:
     friend class ConnectionTable;
-    Place(ConnectionTable* table, bool reserve, std::string address)
-        : table_(table), reserve_(reserve), address_(std::move(address)) {}
+    Place(ConnectionTable* table, bool reserve) : table_(table), reserve_(reserve) {}
+    void SetAddress(std::string address) {
+      address_ = std::make_unique<const std::string>(std::move(address));
+    }
     ConnectionTable* table_ = nullptr;
+    // Null: it is not counted by an address. Few servers count, and each connection has a place.
+    std::unique_ptr<const std::string> address_;
     bool reserve_ = false;
-    std::string address_;  // empty if it is not counted by an address
   };
 
   // `metrics` may be null. Else it has to outlive the table.
@@ -120,6 +136,7 @@ class ConnectionTable {
 
  private:
   void Leave(const Place& place);
+  bool TakeCall(std::string_view client, TimePoint now);
   // As CountedAddress has it; empty: it is not counted by its address.
   std::string CountedBy(std::string_view address) const;
   // False: it has as many as it may.
@@ -136,7 +153,8 @@ class ConnectionTable {
   mutable Mutex mutex_;
   size_t total_limit_ ABSL_GUARDED_BY(mutex_);
   size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
-  ConnectionRates rates_ ABSL_GUARDED_BY(mutex_);
+  AddressRates rates_ ABSL_GUARDED_BY(mutex_);
+  AddressRates call_rates_ ABSL_GUARDED_BY(mutex_);
   size_t reserve_used_ ABSL_GUARDED_BY(mutex_) = 0;
   // Used only with a limit per address. An address without connections has no entry.
   absl::flat_hash_map<std::string, size_t> per_address_ ABSL_GUARDED_BY(mutex_);

@@ -1,5 +1,6 @@
 #include "server/service/caller.h"
 
+#include <string>
 #include <utility>
 
 #include "server/base/concat.h"
@@ -48,6 +49,12 @@ std::variant<Caller, Refusal> AdmitCaller(const Authenticator* authenticator, in
       Outcome::kUnauthenticated,
       "this server asks for a token: in the header or metadata Authorization, as \"Bearer "
       "TOKEN\""};
+}
+
+Refusal TooManyCalls(uint32_t most) {
+  return {Outcome::kRateLimited,
+          Concat({"more calls come in a second from this address than this server takes (",
+                  std::to_string(most), ")"})};
 }
 
 }  // namespace crier

@@ -44,6 +44,9 @@ std::variant<Caller, Refusal> AdmitCaller(const Authenticator* authenticator, in
                                           const CallerFields& fields, ShardMetrics* metrics,
                                           TokenTime token = TokenTime::kNow);
 
+// For a caller whose address has made more calls in a second than it may, which is so many.
+Refusal TooManyCalls(uint32_t most);
+
 }  // namespace crier
 
 #endif  // CRIER_SERVER_SERVICE_CALLER_H_

@@ -14,6 +14,7 @@
 #include "server/auth/authenticator.h"
 #include "server/metrics/metrics.h"
 #include "server/net/address_blocks.h"
+#include "server/net/connection_table.h"
 #include "server/net/forwarded.h"
 #include "server/websocket/http_answers.h"
 #include "server/websocket/options.h"
@@ -41,6 +42,8 @@ struct HttpContext {
   int64_t now = 0;
   // Counts what is refused for its token. Not null where clients are authenticated.
   ShardMetrics* metrics = nullptr;
+  // The connection's, which counts its client's calls. Null: nothing does.
+  ConnectionTable::Place* place = nullptr;
   // What may be called. Null: nothing.
   const UnaryMethods* methods = nullptr;
 };

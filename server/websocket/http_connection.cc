@@ -172,6 +172,7 @@ void HttpConnection::OnRequest(std::string_view* input) {
                               .certificate_user = certificate_user,
                               .now = set_->shard().clock().WallNanos() / 1'000'000'000,
                               .metrics = &set_->shard().metrics(),
+                              .place = &place_,
                               .methods = context_->methods});
   if (answer.origin_refused) LogRefusedOrigin(answer.client);
   if (answer.refused_code != 0) CountCall(answer.method, answer.refused_code);

@@ -182,6 +182,10 @@ HttpAnswer AnswerCall(const HttpRequest& request, const HttpContext& context, co
   if (const auto* refusal = std::get_if<ConnectAnswer>(&framing)) {
     return RefuseCall(request, method, *refusal);
   }
+  if (context.place != nullptr && !context.place->TakeCall(client.address)) {
+    return RefuseCall(request, method,
+                      AnswerOf(ErrorOf(TooManyCalls(context.place->calls_per_address()))));
+  }
   const bool has_token = !BearerTokenOf(View(request[http::field::authorization])).empty();
   auto caller = AdmitCaller(context.authenticator, context.now,
                             {.authorization = View(request[http::field::authorization]),

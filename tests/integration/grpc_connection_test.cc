@@ -118,6 +118,28 @@ TEST_F(GrpcConnectionTest, OneThatHasGreetedStaysWithoutACall) {
   Publish(&client, Broadcast("still here"));
 }
 
+TEST_F(GrpcConnectionTest, ARequestThatComesByteByByteEndsItsCall) {
+  grpc_options_.handshake_timeout = milliseconds(300);
+  StartServer();
+  Http2Client client(address());
+  const int32_t session = OpenSession(&client);
+  for (const std::string_view path : {kPublish, kSubscribe}) {
+    const int32_t slow = client.Start(HeadOf(path));
+    const std::string request = Framed(std::string(200, 'x'));
+    // Whether it is still sending then or not.
+    client.Send(slow, request.substr(0, 7));
+    const Stream& stream = client.AwaitEnd(slow);
+    EXPECT_EQ(CodeOf(stream), 4) << path;
+    EXPECT_EQ(stream.Find("grpc-message"), "the request was not whole in time");
+  }
+  EXPECT_EQ(timed_out(), 2);
+  // A request whose end alone does not come is no better.
+  const int32_t open = client.Start(HeadOf(kPublish));
+  client.Send(open, Framed(RequestOf(Broadcast("x"))));
+  EXPECT_EQ(CodeOf(client.AwaitEnd(open)), 4);
+  ExpectServed(&client, session);
+}
+
 TEST_F(GrpcConnectionTest, Http1IsToldWhatThePortSpeaks) {
   StartServer();
   for (const char* request :

@@ -18,6 +18,7 @@
 #include "tests/support/grpc_client.h"
 #include "tests/support/loopback.h"
 #include "tests/support/tokens.h"
+#include "tests/support/websocket_client.h"
 
 namespace crier::testing {
 namespace {
@@ -269,6 +270,40 @@ TEST_P(LimitsTest, ConnectionsInASecond) {
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(ConnectTo(address()).valid());
   EXPECT_THAT(Farewell(), IsRefusal("RATE_LIMITED", 429, "more connections come in a second than"));
   EXPECT_GE(Metric(RefusedConnections("rate")), 1);
+}
+
+// Calls have no session whose rate would count: the address does, on both ports together.
+TEST_F(ParityTest, CallsInASecondFromAnAddress) {
+  connection_limits_.calls_per_address = 1;
+  StartServer();
+  GrpcClient client(grpc_address());
+  v1::PublishResponse response;
+  int published = 0;
+  grpc::Status refusal;
+  while (refusal.ok() && published < 100) {
+    refusal = client.Publish(Broadcast("x"), &response);
+    if (refusal.ok()) ++published;
+  }
+  EXPECT_GE(published, 5);  // a burst
+  EXPECT_EQ(refusal.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(refusal.error_message(),
+            "more calls come in a second from this address than this server takes (1)");
+  // The opening of a stream is a call too.
+  EXPECT_EQ(client.Connect("alice")->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  WebSocketClient http(http_address());
+  const std::string body = R"({"message":{"broadcast":{},"body":"eA=="}})";
+  http.SendRaw("POST /crier.v1.Messaging/Publish HTTP/1.1\r\nHost: " + http_address() +
+               "\r\nContent-Type: application/json\r\nContent-Length: " +
+               std::to_string(body.size()) + "\r\n\r\n" + body);
+  http.ReadResponseHeader();
+  EXPECT_THAT(http.response() + http.ReadBody(),
+              AllOf(StartsWith("HTTP/1.1 429"), HasSubstr("RATE_LIMITED"),
+                    HasSubstr("more calls come in a second from this address")));
+  EXPECT_GE(Metric("crier_calls_refused_total"), 3);
+  // A session has limits of its own.
+  const auto bob = Connect(Speech::kJson, "bob");
+  bob->Send(AsFrame(Direct("still here")));
+  EXPECT_EQ(bob->Next().message().body(), "still here");
 }
 
 // --- Times.

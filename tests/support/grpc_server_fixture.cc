@@ -76,6 +76,12 @@ uint64_t GrpcServerTest::violations(GrpcViolation violation) const {
   }));
 }
 
+int64_t GrpcServerTest::timed_out() const {
+  return Sum([](const ShardMetrics& m) {
+    return static_cast<int64_t>(m.of(TransportKind::kGrpc).handshakes_timed_out.value());
+  });
+}
+
 uint64_t GrpcServerTest::refused_connections() const {
   return metrics_->connections().refused[static_cast<size_t>(RefusalKind::kTotal)].value();
 }

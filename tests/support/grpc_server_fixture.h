@@ -54,6 +54,7 @@ class GrpcServerTest : public ::testing::Test {
   uint64_t ended(Outcome outcome) const;
   uint64_t violations(GrpcViolation violation) const;
   int64_t memory(MemoryKind kind) const;
+  int64_t timed_out() const;
   uint64_t refused_connections() const;
   uint64_t handled(GrpcMethod method, int code) const;
   size_t open_connections() const { return table_->size(); }

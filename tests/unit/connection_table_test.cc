@@ -155,7 +155,7 @@ TEST_F(DescriptorLimitTest, WithoutALimitOfItsOwnTheTableTakesTheAllowance) {
   EXPECT_EQ(table.limit(), ConnectionTable::DescriptorAllowance() + 1);
 }
 
-TEST(ConnectionRatesTest, FromOneAddressSoManyInASecondAndABurst) {
+TEST(AddressRatesTest, FromOneAddressSoManyInASecondAndABurst) {
   ConnectionTable table({.total = 1000, .rates = {.per_address = 2}});
   const TimePoint start = std::chrono::steady_clock::now();
   const auto comes = [&](std::string_view address, int milliseconds) {
@@ -173,7 +173,7 @@ TEST(ConnectionRatesTest, FromOneAddressSoManyInASecondAndABurst) {
   EXPECT_FALSE(comes("10.0.0.1", 60'000));
 }
 
-TEST(ConnectionRatesTest, InAllToo) {
+TEST(AddressRatesTest, InAllToo) {
   Metrics metrics(1);
   ConnectionTable table({.total = 1000, .rates = {.total = 1, .per_address = 1}}, &metrics);
   const TimePoint now = std::chrono::steady_clock::now();
@@ -187,7 +187,7 @@ TEST(ConnectionRatesTest, InAllToo) {
   EXPECT_EQ(refused(RefusalKind::kRate), 1u);
 }
 
-TEST(ConnectionRatesTest, ARefusalSaysWhy) {
+TEST(AddressRatesTest, ARefusalSaysWhy) {
   ConnectionTable table({.total = 6, .per_address = 5, .rates = {.total = 2, .per_address = 2}});
   TimePoint now = std::chrono::steady_clock::now() + std::chrono::hours(1);
   std::vector<std::optional<Place>> places;
@@ -213,7 +213,7 @@ TEST(ConnectionRatesTest, ARefusalSaysWhy) {
   }
 }
 
-TEST(ConnectionRatesTest, ClientsOfAProxyAreCountedWhenTheyStay) {
+TEST(AddressRatesTest, ClientsOfAProxyAreCountedWhenTheyStay) {
   ConnectionTable table({.total = 1000,
                          .rates = {.per_address = 1},
                          .trusted_proxies = *AddressBlocks::Parse("10.0.0.1")});
@@ -225,9 +225,28 @@ TEST(ConnectionRatesTest, ClientsOfAProxyAreCountedWhenTheyStay) {
   }
 }
 
-TEST(ConnectionRatesTest, AddressesThatStayAwayAreForgotten) {
+TEST(ConnectionTableTest, CallsOfOneAddress) {
+  Metrics metrics(1);
+  ConnectionTable table(
+      {.total = 1000, .calls_per_address = 2, .trusted_proxies = *AddressBlocks::Parse("10.0.0.1")},
+      &metrics);
+  const TimePoint now = std::chrono::steady_clock::now();
+  std::vector<std::optional<Place>> places;
+  for (int i = 0; i < 20; ++i) places.push_back(table.Enter("192.0.2.1", now));
+  // Whatever connection they come by.
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(places[i]->TakeCall("192.0.2.1", now), i < 10) << i;
+  EXPECT_EQ(metrics.connections().calls_refused.value(), 10u);
+  EXPECT_TRUE(places[0]->TakeCall("192.0.2.2", now)) << "others have their own";
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(places[0]->TakeCall("10.0.0.1", now)) << "a proxy";
+  EXPECT_TRUE(places[0]->TakeCall("192.0.2.1", now + std::chrono::seconds(1)));
+  EXPECT_EQ(places[0]->calls_per_address(), 2u);
+  // Connections have their own rate: none here.
+  EXPECT_TRUE(table.Enter("192.0.2.1", now));
+}
+
+TEST(AddressRatesTest, AddressesThatStayAwayAreForgotten) {
   const TimePoint start = std::chrono::steady_clock::now();
-  ConnectionRates rates({.per_address = 1}, start);
+  AddressRates rates({.per_address = 1}, start);
   for (int i = 0; i < 1000; ++i) rates.Count(std::to_string(i), start);
   EXPECT_EQ(rates.size(), 1000u);
   for (int second = 0; second < 20; ++second) {

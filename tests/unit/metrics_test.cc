@@ -89,6 +89,7 @@ TEST_F(MetricsTest, EveryMetricOfTheProtocolIsThereWithItsTypeAndAHelpText) {
       {"crier_connections", MetricType::Gauge},
       {"crier_connections_limit", MetricType::Gauge},
       {"crier_connections_refused_total", MetricType::Counter},
+      {"crier_calls_refused_total", MetricType::Counter},
       {"process_cpu_seconds_total", MetricType::Counter},
       {"process_resident_memory_bytes", MetricType::Gauge},
       {"process_virtual_memory_bytes", MetricType::Gauge},
