@@ -45,6 +45,12 @@ class EventLog {
   // `limits` outlives the log. `base`: the offset before the first one that Append will give out.
   explicit EventLog(const LogLimits& limits, uint64_t base = 0);
 
+  // Goes on behind this offset. REQUIRES: nothing is kept, and there is no replica.
+  void MoveTo(uint64_t base) {
+    head_ = base;
+    tail_ = base + 1;
+  }
+
   // The last offset given out; 0: none yet.
   uint64_t head() const { return head_; }
   // The oldest offset kept; head() + 1: none.

@@ -1,6 +1,7 @@
 #include "server/engine/mailbox.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace crier {
 namespace {
@@ -13,8 +14,12 @@ uint32_t Less(uint32_t amount, uint64_t taken, uint64_t most) {
 }  // namespace
 
 Mailbox::Box& Mailbox::OpenBox() {
-  if (box_ == nullptr) box_.reset(new Box{.log = EventLog(limits_, next_ - 1)});
+  if (box_ == nullptr) box_ = pool_.Take(next_ - 1);
   return *box_;
+}
+
+void Mailbox::CloseWhereEmpty() {
+  if (next_ > box_->log.head()) pool_.Give(std::move(box_));
 }
 
 void Mailbox::AppendAnswer(std::string_view event, TimePoint at) {
@@ -44,6 +49,21 @@ uint64_t Mailbox::SkipToTail() {
   next_ = box_->log.tail();
   CloseWhereEmpty();
   return skipped;
+}
+
+std::unique_ptr<Mailbox::Box> MailboxPool::Take(uint64_t base) {
+  if (spare_.empty()) {
+    return std::unique_ptr<Mailbox::Box>(new Mailbox::Box{.log = EventLog(limits_, base)});
+  }
+  std::unique_ptr<Mailbox::Box> box = std::move(spare_.back());
+  spare_.pop_back();
+  box->log.MoveTo(base);
+  box->behind = {};
+  return box;
+}
+
+void MailboxPool::Give(std::unique_ptr<Mailbox::Box> box) {
+  if (spare_.size() < kMostSpare) spare_.push_back(std::move(box));
 }
 
 }  // namespace crier

@@ -7,16 +7,19 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "server/engine/event_log.h"
 
 namespace crier {
 
+class MailboxPool;
+
 // Runs on: the session's shard thread.
 class Mailbox {
  public:
-  // `limits` outlives the mailbox.
-  explicit Mailbox(const LogLimits& limits) : limits_(limits) {}
+  // `pool` outlives the mailbox.
+  explicit Mailbox(MailboxPool* pool) : pool_(*pool) {}
 
   void Append(std::string_view event, TimePoint at) { OpenBox().log.Append(event, at); }
   // An answer to one of the session's own frames.
@@ -62,21 +65,39 @@ class Mailbox {
   uint64_t SkipToTail();
 
  private:
+  friend class MailboxPool;
   struct Box {
     EventLog log;
     Behind behind{};
   };
 
   Box& OpenBox();
-  void CloseWhereEmpty() {
-    if (next_ > box_->log.head()) box_.reset();
-  }
+  void CloseWhereEmpty();
 
-  const LogLimits& limits_;
+  MailboxPool& pool_;
   // Null: nothing waits. So a session that is idle, as most are, keeps none of this.
   std::unique_ptr<Box> box_;
   uint64_t next_ = 1;
   uint64_t delivered_ = 0;
+};
+
+// What a shard's mailboxes share: their limits, and what those that are empty have left for the
+// next ones. Runs on: the shard's thread.
+class MailboxPool {
+ public:
+  // `limits` outlives the pool.
+  explicit MailboxPool(const LogLimits& limits) : limits_(limits) {}
+
+ private:
+  friend class Mailbox;
+  // More than this are freed: a burst is not kept for ever.
+  static constexpr size_t kMostSpare = 256;
+
+  std::unique_ptr<Mailbox::Box> Take(uint64_t base);
+  void Give(std::unique_ptr<Mailbox::Box> box);
+
+  const LogLimits& limits_;
+  std::vector<std::unique_ptr<Mailbox::Box>> spare_;
 };
 
 }  // namespace crier

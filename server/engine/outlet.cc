@@ -20,9 +20,8 @@ constexpr size_t kAlwaysBytes = 4 << 10;
 
 }  // namespace
 
-Outlet::Outlet(const OutletContext* context, TransportKind kind, const Encoding* encoding,
-               const LogLimits& mailbox)
-    : context_(context), encoding_(encoding), kind_(kind), mailbox_(mailbox) {}
+Outlet::Outlet(const OutletContext* context, TransportKind kind, const Encoding* encoding)
+    : context_(context), encoding_(encoding), kind_(kind), mailbox_(context->mailboxes) {}
 
 Outlet::~Outlet() {
   Recall();

@@ -59,14 +59,14 @@ struct OutletContext {
   ShardMetrics* metrics;
   MemoryMeter* memory;
   Loan* loan;
+  MailboxPool* mailboxes;
 };
 
 // Runs on: the session's shard thread, all of it.
 class Outlet {
  public:
-  // `encoding` lives for ever; `context` and `mailbox` outlive the outlet.
-  Outlet(const OutletContext* context, TransportKind kind, const Encoding* encoding,
-         const LogLimits& mailbox);
+  // `encoding` lives for ever; `context` outlives the outlet.
+  Outlet(const OutletContext* context, TransportKind kind, const Encoding* encoding);
   ~Outlet();
   Outlet(const Outlet&) = delete;
   Outlet& operator=(const Outlet&) = delete;

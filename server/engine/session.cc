@@ -23,7 +23,7 @@ Session::Session(Shard* shard, uint64_t id, SessionOptions options)
                                    ? options.slow_consumer_policy
                                    : shard->options().slow_consumer_policy)),
       opened_at_(static_cast<uint32_t>(shard->clock().WallNanos() / 1'000'000'000)),
-      outlet_(&shard->outlet_context(), options.kind, options.encoding, shard->options().mailbox),
+      outlet_(&shard->outlet_context(), options.kind, options.encoding),
       following_(this, policy()),
       input_(this) {
   shard->memory().Add(MemoryKind::kSessions, sizeof(Session));

@@ -133,6 +133,7 @@ class Shard {
   std::vector<absl::AnyInvocable<void(TimePoint)>> tickers_;
 
   Loan loan_;
+  MailboxPool mailboxes_;
   v1::Event scratch_event_;
   std::string scratch_bytes_;
   const OutletContext outlet_context_;

@@ -82,17 +82,36 @@ class OutletTest : public testing::Test {
   ShardMetrics metrics_;
   MemoryMeter memory_{&budget_, &metrics_};
   Loan loan_;
-  const OutletContext context_{
-      .clock = &clock_, .metrics = &metrics_, .memory = &memory_, .loan = &loan_};
+  MailboxPool mailboxes_{limits_};
+  const OutletContext context_{.clock = &clock_,
+                               .metrics = &metrics_,
+                               .memory = &memory_,
+                               .loan = &loan_,
+                               .mailboxes = &mailboxes_};
   EventLog log_{limits_};
   Feed feed_{"t", &brackets_, limits_, 1, nullptr};
   Cursor cursor_{nullptr, v1::SKIP};
-  Outlet outlet_{&context_, TransportKind::kWebSocket, &brackets_, limits_};
+  Outlet outlet_{&context_, TransportKind::kWebSocket, &brackets_};
 };
 
 TEST_F(OutletTest, HasNothingAtFirst) {
   EXPECT_FALSE(outlet_.has_pending());
   EXPECT_THAT(Peeked(), IsEmpty());
+}
+
+// Its mailbox is given back in between: what it counts goes on.
+TEST_F(OutletTest, AMailboxThatWasEmptyGoesOn) {
+  for (int i = 0; i < 3; ++i) {
+    Deliver("x", /*answer=*/true);
+    EXPECT_EQ(outlet_.behind().events, 1u);
+    EXPECT_EQ(outlet_.mailbox().head(), static_cast<uint64_t>(i) + 1);
+    EXPECT_EQ(Taken(), "[x]|");
+    EXPECT_FALSE(outlet_.has_pending());
+    EXPECT_EQ(outlet_.mailbox().delivered(), static_cast<uint64_t>(i) + 1);
+    EXPECT_EQ(outlet_.mailbox().head(), static_cast<uint64_t>(i) + 1);
+    EXPECT_EQ(outlet_.mailbox().memory(), 0u);
+    EXPECT_EQ(outlet_.behind().events, 0u);
+  }
 }
 
 TEST_F(OutletTest, GapsGoBeforeTheMailboxAndTheMailboxBeforeTopics) {
