@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "server/app.h"
+#include "server/base/start_pages.h"
 #include "server/command_line.h"
 #include "server/exposure.h"
 #include "server/options.h"
@@ -129,7 +130,9 @@ int main(int argc, char** argv) {
   if (const std::string open = crier::ExposureOf(*options); !open.empty()) {
     spdlog::warn("--insecure: {}", open);
   }
-  std::fputs(app->ReadyText().c_str(), stdout);
+  const std::string ready = app->ReadyText();
+  crier::ReturnStartPages();
+  std::fputs(ready.c_str(), stdout);
   std::fflush(stdout);
 
   const int signal = WaitForEnd(signals, &*app);

@@ -49,6 +49,7 @@ absl::StatusOr<ProcessUsage> UsageOf(uint64_t pid) {
   std::ifstream status(Concat("/proc/", pid, "/status"));
   for (std::string line; std::getline(status, line);) {
     if (line.rfind("VmRSS:", 0) == 0) usage.rss_bytes = KilobytesOf(line);
+    if (line.rfind("RssFile:", 0) == 0) usage.rss_file_bytes = KilobytesOf(line);
     if (line.rfind("VmHWM:", 0) == 0) usage.peak_rss_bytes = KilobytesOf(line);
   }
   return usage;

@@ -11,6 +11,7 @@ namespace crier::bench {
 struct ProcessUsage {
   double cpu_seconds = 0;  // User and system; another process's in steps of 10 ms.
   uint64_t rss_bytes = 0;
+  uint64_t rss_file_bytes = 0;  // Of it what is mapped from files: code, for the most part.
   uint64_t peak_rss_bytes = 0;  // Since the process began.
 };
 

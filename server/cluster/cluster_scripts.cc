@@ -28,11 +28,12 @@ local function told(section, field)
   return string.match(redis.call('INFO', section), field .. ':(%w+)') or ''
 end
 local process = told('server', 'run_id') .. told('replication', 'master_replid')
+local evicted = tonumber(told('stats', 'evicted_keys')) or 0
 local known = redis.call('HMGET', '@LIFE@', 'process', 'begun')
-if known[1] == process and known[2] then return known[2] end
+if known[1] == process and known[2] then return {known[2], evicted} end
 local begun = new_epoch(0)
 redis.call('HSET', '@LIFE@', 'process', process, 'begun', begun)
-return begun
+return {begun, evicted}
 )lua";
 
 constexpr char kPublish[] = R"lua(

@@ -37,7 +37,7 @@ struct ClusterScripts {
                  std::chrono::milliseconds remembered_for);
 
   // Says which life this is, and notes that it has begun. On each connection before all else. No
-  // keys, no arguments. Returns its number as text.
+  // keys, no arguments. Returns {its number as text, how many keys were evicted so far}.
   const RedisScript life;
 
   // Publishes to a topic. Keys: the topic's, that of its events, and the id's where there is one.

@@ -104,12 +104,13 @@ void ClusterShard::AskForLife(size_t index) {
   connections_[index].life_failed = false;
   connections_[index].client->Run(scripts_.life, {}, {}, [this, index](const RedisReply& reply) {
     if (reply.is_lost()) return;
-    connections_[index].life_failed = reply.kind() != RedisReply::kText;
+    connections_[index].life_failed = reply.kind() != RedisReply::kArray;
     if (connections_[index].life_failed) {
       return LogConnection(index, /*up=*/false,
                            Concat({"asked for its life, it says ", reply.text()}));
     }
-    servers_[index].life = std::string(reply.text());
+    servers_[index].life = std::string(reply[0].text());
+    servers_[index].evicted = reply[1].number();
     OnConnection(index, /*up=*/true, {});
     links_->CheckAll(index, /*missed=*/false);
   });
@@ -168,7 +169,11 @@ void ClusterShard::OnMessage(std::string_view channel, std::string_view payload)
 
 void ClusterShard::OnRestored(size_t index) {
   const bool missed = std::exchange(connections_[index].was_lost, false);
-  if (missed) TellMissed(index);
+  if (missed) {
+    TellMissed(index);
+    // Before the topics' places are asked for: what was evicted meanwhile has none.
+    AskForLife(index);
+  }
   links_->CheckAll(index, missed);
   if (index > 0) return;
   // What nodes say to each other was not heard in the meantime.

@@ -195,11 +195,16 @@ void TopicLinks::OnPlace(const std::string& topic, Link* link, TopicPlace place,
   const uint64_t number = link->number;
   const TopicPlace beyond = link->beyond;
   const TopicPlace before = PlaceOf(*here);
-  const uint64_t life = servers_[link->server].life_number();
+  const ClusterServer& server = servers_[link->server];
+  const uint64_t life = server.life_number();
+  // Redis knows nothing of it, but has dropped keys while its channel was not heard: it may have
+  // been one of them.
+  const bool dropped = place.epoch == 0 && here->begun() && before.epoch == life && !link->heard &&
+                       link->evicted != server.evicted;
   if (place.epoch == 0) place.epoch = life;
   // Its epoch is of an earlier life of Redis; or what this node has seen is not there any more.
   const bool over =
-      place.epoch < life || place.epoch < before.epoch ||
+      dropped || place.epoch < life || place.epoch < before.epoch ||
       (place.epoch == seen.epoch && before.epoch == seen.epoch && place.head < seen.head);
   if (over) return Renew(topic, link, /*force=*/false);
   if (!here->begun()) {
@@ -218,6 +223,7 @@ void TopicLinks::OnPlace(const std::string& topic, Link* link, TopicPlace place,
   Link* const still = Find(topic, number);
   if (still == nullptr) return;
   still->heard = !still->missed;
+  still->evicted = server.evicted;
   const TopicPlace now = PlaceHere(topic);
   if (std::exchange(still->conflict, 0) == now.epoch && now.epoch != 0) {
     return Renew(topic, still, /*force=*/true);

@@ -38,6 +38,8 @@ struct ClusterServer {
   RedisSubscriber* subscriber = nullptr;
   // The number of its life, as text (cluster_scripts.h). Empty: it cannot be used now.
   std::string life{};
+  // How many keys it had evicted by then.
+  uint64_t evicted = 0;
 
   // The same as a number; 0: it cannot be used now. It is also the epoch of topics that nothing was
   // published to in this life.
@@ -84,6 +86,8 @@ class TopicLinks {
     // All that was said on its channel was heard since it was asked for its place last.
     bool heard = false;
     bool missed = false;  // the same since the question that is not answered yet: not all was
+    // ClusterServer::evicted when its place was known last.
+    uint64_t evicted = 0;
     // The highest place of what came and could not be appended, since its place was asked for.
     TopicPlace beyond{};
     // In this epoch an offset came twice, with different messages, and Redis was not asked for

@@ -1,5 +1,6 @@
 // What Redis drops because its memory is full, while nodes still know it: real evictions are in
 // tests/cluster, here a topic is deleted.
+#include <algorithm>
 #include <string>
 
 #include "tests/support/bus_node.h"
@@ -48,6 +49,36 @@ TEST_F(ClusterEvictionTest, WhoResumesIsNotPutBackToAnEarlierEpoch) {
   UntilBodies(back, {"2"});
   UntilBodies(stays, {"1", "2"});
   EXPECT_EQ(back.Place("room").epoch(), back.gaps()[0].epoch());
+}
+
+// Of a topic that nothing was published to, as far as a node has heard.
+TEST_F(ClusterEvictionTest, WhatMayHaveComeAndGoneUnheardIsTold) {
+  const auto deafen = [this] {
+    ASSERT_NE(redis_.Command({"CLIENT", "KILL", "TYPE", "pubsub"}), "0");
+    Until("the node hears again", [this] {
+      return redis_.Command({"PUBSUB", "CHANNELS", "*room"}).find("room") != std::string::npos;
+    });
+  };
+  Reader& reader = Join(node_, "ada");
+  const auto told = [&reader] {
+    return std::any_of(reader.gaps().begin(), reader.gaps().end(), [](const v1::Gap& gap) {
+      return gap.topic() == "room" && gap.reason() == v1::NEW_EPOCH;
+    });
+  };
+  Subscribe(reader, "room");
+  deafen();
+  Subscribe(reader, "behind");  // its place was asked for behind that of the other
+  EXPECT_FALSE(told()) << "nothing was dropped, so nothing can have been lost";
+
+  redis_.Command({"SET", "another", "x", "EX", "1000"});
+  redis_.Command({"CONFIG", "SET", "maxmemory-policy", "volatile-ttl"});
+  redis_.Command({"CONFIG", "SET", "maxmemory", "1mb"});
+  ASSERT_TRUE(redis_.WaitFor({"INFO", "stats"}, "evicted_keys:1"));
+  redis_.Command({"CONFIG", "SET", "maxmemory", "0"});
+  deafen();
+  Until("it is told", told);
+  reader->Broadcast("1", "room");
+  UntilBodies(reader, {"1"});
 }
 
 }  // namespace

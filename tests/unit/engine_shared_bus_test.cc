@@ -22,7 +22,9 @@ class SlowBus final : public SharedBus {
  public:
   void Publish(Shard&, Publication) override {}
   void Follow(Shard& home, const std::string& topic) override {
-    home.topics().Begin(home.topics().Find(topic), /*epoch=*/1, /*base=*/0, /*complete=*/true);
+    home.Post([&home, topic] {
+      home.topics().Begin(home.topics().Find(topic), /*epoch=*/1, /*base=*/0, /*complete=*/true);
+    });
   }
   void Unfollow(Shard&, const std::string&) override {}
   void ReadPast(Shard&, const std::string&, uint64_t, PastLimits, PastDone done) override {
