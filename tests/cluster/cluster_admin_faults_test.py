@@ -109,8 +109,9 @@ class FaultsTest(unittest.IsolatedAsyncioTestCase):
         self.nodes[2].resume()
 
         async def answers():
-            answer = await self.ask(0, "grpc", "ListNodes")
-            return "silentNodes" not in answer and len(answer["nodes"]) == 3
+            # Each of those that are asked below.
+            lists = [await self.ask(place, "grpc", "ListNodes") for place in (0, 2)]
+            return all("silentNodes" not in nodes and len(nodes["nodes"]) == 3 for nodes in lists)
         await faults.until("all nodes to answer", answers)
         self.assertEqual(["user-2", "user-3"], await self.users(0))
         self.assertEqual(["user-2", "user-3"], await self.users(2, "grpc"))
