@@ -210,8 +210,8 @@ TEST_F(GrpcAttackTest, MessagesOfSessionsThatAreNotReadAreBounded) {
   Http2Client client(
       address(), {.stream_window = 20'000, .connection_window = kWide, .returns_window = false});
   constexpr int kSessions = 40;
-  constexpr int kMessages = 1000;
-  const std::string body(100, 'b');
+  constexpr int kMessages = 300;
+  const std::string body(400, 'b');
   std::string all;
   for (int i = 0; i < kMessages; ++i) {
     all += Framed(AsFrame(Direct(body, "", std::to_string(i))));
