@@ -109,11 +109,10 @@ void ClusterShard::AskForLife(size_t index) {
       return LogConnection(index, /*up=*/false,
                            Concat({"asked for its life, it says ", reply.text()}));
     }
-    servers_[index].evicted = reply[1].number();
-    const bool is_new = servers_[index].life != reply[0].text();
     servers_[index].life = std::string(reply[0].text());
+    servers_[index].evicted = reply[1].number();
     OnConnection(index, /*up=*/true, {});
-    if (is_new) links_->CheckAll(index, /*missed=*/false);
+    links_->CheckAll(index, /*missed=*/false);
   });
 }
 
